@@ -1,0 +1,5 @@
+//! HTTP without policy: what a request says, and how an answer says no.
+
+mod error;
+
+pub use error::{ApiError, Code, FieldError};

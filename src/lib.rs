@@ -1,0 +1,9 @@
+//! Dariet Gateway: a reverse proxy that stands in front of services and lets in only who may pass.
+//!
+//! The modules are layers, lowest first; each imports only what stands before it, and `api` and
+//! `proxy` never each other. `docs/architecture.md` tells the life of a request through them.
+
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod store;

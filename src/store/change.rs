@@ -1,0 +1,72 @@
+use crate::domain::{KeyId, SessionId, UserId};
+
+/// What a change means for admissions that were made before it.
+///
+/// This is what nodes tell each other; it names no secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// One session was revoked.
+    Session {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        session: SessionId,
+    },
+    /// One API key was revoked.
+    Key {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        key: KeyId,
+    },
+    /// Every session of a user was revoked; their keys work on.
+    Sessions {
+        /// Whose.
+        user: UserId,
+    },
+    /// A user is gone or inactive: nothing of theirs works.
+    User {
+        /// Who.
+        user: UserId,
+    },
+    /// A user's role, address or name is another: admissions must be made again, exchanges go on.
+    Reread {
+        /// Who.
+        user: UserId,
+    },
+    /// Something was added; no admission rests on it.
+    Addition,
+}
+
+/// How safe a change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// It survives the loss of any one server of the store.
+    Replicated,
+    /// It is on the store's primary server, and may be lost with it.
+    Primary,
+    /// It is on this machine's disk.
+    Local,
+}
+
+impl Durability {
+    /// The word for it in the header `Dariet-Durability`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replicated => "replicated",
+            Self::Primary => "primary",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// A change that the store has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "admissions that rest on the old state must hear of the change"]
+pub struct Recorded {
+    /// What it means for admissions.
+    pub change: Change,
+    /// How safe it is.
+    pub durability: Durability,
+}
