@@ -45,11 +45,10 @@ impl ApiError {
 
     /// The fields `fields` are wrong.
     #[must_use]
-    pub const fn invalid(fields: Vec<FieldError>) -> Self {
-        Self {
-            fields,
-            ..Self::new(Code::Invalid)
-        }
+    pub fn invalid(fields: Vec<FieldError>) -> Self {
+        let mut error = Self::new(Code::Invalid);
+        error.fields = fields;
+        error
     }
 
     /// Says what to do in other words than the code's own.
@@ -68,11 +67,10 @@ impl ApiError {
 
     /// The method is not one of `allow`, a list as the header `Allow` has it.
     #[must_use]
-    pub const fn method_not_allowed(allow: &'static str) -> Self {
-        Self {
-            allow: Some(allow),
-            ..Self::new(Code::MethodNotAllowed)
-        }
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        let mut error = Self::new(Code::MethodNotAllowed);
+        error.allow = Some(allow);
+        error
     }
 }
 

@@ -1,0 +1,1 @@
+//! Mails, sent behind the answer.

@@ -1,0 +1,1 @@
+//! One running node: wires the layers together and owns every task.

@@ -1,0 +1,1 @@
+//! What must stop working, told to everything that rests on it.
