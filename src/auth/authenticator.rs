@@ -1,0 +1,262 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{AdmissionCache, CacheKey, Claims, TokenError, Tokens};
+use crate::domain::{
+    ApiKey, ApiKeyError, Clock, CredentialId, Principal, SessionId, Timestamp, UserId,
+};
+use crate::http::{ApiError, Code, Credential};
+use crate::revocation::{Admission, Ledger};
+use crate::store::{OwnedKey, SessionView, Store, StoreError, UserRecord};
+
+/// Turns a credential into an admission: from the cache, else by checksum or signature, the store and
+/// the ledger.
+#[derive(Debug)]
+pub struct Authenticator {
+    store: Arc<dyn Store>,
+    ledger: Arc<Ledger>,
+    tokens: Arc<Tokens>,
+    clock: Arc<dyn Clock>,
+    cache: AdmissionCache,
+}
+
+/// Why a credential is not admitted.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// It is no session token of ours, or not any more.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// It is no API key.
+    #[error(transparent)]
+    Key(#[from] ApiKeyError),
+    /// No such API key was ever made, or its tombstone is gone.
+    #[error("the API key is unknown")]
+    KeyUnknown,
+    /// The API key was revoked.
+    #[error("the API key was revoked")]
+    KeyRevoked,
+    /// The API key has expired.
+    #[error("the API key has expired")]
+    KeyExpired,
+    /// The session was revoked, alone or with all of the user's.
+    #[error("the session was revoked")]
+    SessionRevoked,
+    /// The user is gone or inactive.
+    #[error("the user is not active")]
+    UserInactive,
+    /// The store could not be asked.
+    #[error("the credential could not be checked")]
+    Store(#[from] StoreError),
+    /// The principal changed again and again while it was asked for.
+    #[error("the principal is being changed too often to be read")]
+    Unsteady,
+}
+
+/// Each round means that the principal changed within one read of the store.
+const ROUNDS: usize = 16;
+const CACHE_ENTRIES: u64 = 200_000;
+const CACHE_LIFETIME: Duration = Duration::from_secs(300);
+
+impl Authenticator {
+    /// An authenticator with an empty cache.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        ledger: Arc<Ledger>,
+        tokens: Arc<Tokens>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            store,
+            ledger,
+            tokens,
+            clock,
+            cache: AdmissionCache::new(CACHE_ENTRIES, CACHE_LIFETIME),
+        }
+    }
+
+    /// How many admissions are cached, about.
+    #[must_use]
+    pub fn cached(&self) -> u64 {
+        self.cache.len()
+    }
+
+    /// Admits a credential, if it works now.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]; only [`AuthError::Store`] and [`AuthError::Unsteady`] may be another answer on
+    /// the next call.
+    pub async fn admit(&self, credential: Credential<'_>) -> Result<Arc<Admission>, AuthError> {
+        let now = self.clock.now();
+        let key = CacheKey::of(credential);
+        if let Some(admission) = self.cache.find(key) {
+            if admission.admits(now) {
+                admission.note_used(now);
+                return Ok(admission);
+            }
+            self.cache.forget(key);
+        }
+        let admission = match credential {
+            Credential::Session(token) => {
+                let claims = self.tokens.verify(token, now)?;
+                self.admit_session(&claims.into(), now).await?
+            }
+            Credential::ApiKey(text) => self.admit_key(&ApiKey::parse(text)?, now).await?,
+        };
+        admission.note_used(now);
+        self.cache.keep(key, Arc::clone(&admission));
+        Ok(admission)
+    }
+
+    /// Admits the credential of `admission` once more, after its principal has changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::admit`].
+    pub async fn admit_again(&self, admission: &Admission) -> Result<Arc<Admission>, AuthError> {
+        let now = self.clock.now();
+        let user = admission.principal().user;
+        match admission.principal().credential {
+            CredentialId::Session(session) => {
+                let session = Session {
+                    session,
+                    user,
+                    epoch: admission.epoch(),
+                    expires_at: admission.expires_at(),
+                };
+                self.admit_session(&session, now).await
+            }
+            CredentialId::Key(id) => {
+                self.enter(|| async move {
+                    let key = self.store.key(id).await?.ok_or(AuthError::KeyUnknown)?;
+                    let owner = self.store.user(key.user).await?;
+                    self.key_admission(OwnedKey { key, owner }, now)
+                })
+                .await
+            }
+        }
+    }
+
+    async fn admit_session(
+        &self,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Arc<Admission>, AuthError> {
+        if session.expires_at.is_some_and(|end| end <= now) {
+            return Err(TokenError::Expired.into());
+        }
+        self.enter(|| async move {
+            let view = self.store.session(session.session, session.user).await?;
+            self.session_admission(session, view)
+        })
+        .await
+    }
+
+    async fn admit_key(&self, key: &ApiKey, now: Timestamp) -> Result<Arc<Admission>, AuthError> {
+        let digest = key.digest();
+        self.enter(|| async move {
+            let owned = self.store.owned_key(digest).await?;
+            self.key_admission(owned.ok_or(AuthError::KeyUnknown)?, now)
+        })
+        .await
+    }
+
+    /// Asks until no change came between the answer and the ledger.
+    async fn enter<F, Asked>(&self, ask: F) -> Result<Arc<Admission>, AuthError>
+    where
+        F: Fn() -> Asked,
+        Asked: Future<Output = Result<Admission, AuthError>>,
+    {
+        for _ in 0..ROUNDS {
+            let mark = self.ledger.mark();
+            let admission = Arc::new(ask().await?);
+            if self.ledger.enter(mark, &admission).is_ok() {
+                return Ok(admission);
+            }
+        }
+        Err(AuthError::Unsteady)
+    }
+
+    fn session_admission(
+        &self,
+        session: &Session,
+        view: SessionView,
+    ) -> Result<Admission, AuthError> {
+        let user = view.user.filter(|user| user.is_active);
+        let user = user.ok_or(AuthError::UserInactive)?;
+        if view.is_revoked || user.epoch != session.epoch {
+            return Err(AuthError::SessionRevoked);
+        }
+        let principal = principal(user, CredentialId::Session(session.session));
+        let usage = Arc::clone(self.ledger.usage());
+        Ok(Admission::new(
+            principal,
+            session.epoch,
+            session.expires_at,
+            usage,
+        ))
+    }
+
+    fn key_admission(&self, owned: OwnedKey, now: Timestamp) -> Result<Admission, AuthError> {
+        let OwnedKey { key, owner } = owned;
+        if key.revoked_at.is_some() {
+            return Err(AuthError::KeyRevoked);
+        }
+        if key.is_expired(now) {
+            return Err(AuthError::KeyExpired);
+        }
+        let owner = owner.filter(|owner| owner.is_active);
+        let owner = owner.ok_or(AuthError::UserInactive)?;
+        let usage = Arc::clone(self.ledger.usage());
+        let principal = principal(owner, CredentialId::Key(key.id));
+        Ok(Admission::new(principal, 0, key.expires_at, usage))
+    }
+}
+
+/// A session as its token or an earlier admission tells it.
+struct Session {
+    session: SessionId,
+    user: UserId,
+    epoch: u64,
+    expires_at: Option<Timestamp>,
+}
+
+impl From<Claims> for Session {
+    fn from(claims: Claims) -> Self {
+        Self {
+            session: claims.session,
+            user: claims.user,
+            epoch: claims.epoch,
+            expires_at: Some(claims.expires_at),
+        }
+    }
+}
+
+fn principal(user: UserRecord, credential: CredentialId) -> Principal {
+    Principal {
+        user: user.id,
+        email: user.email,
+        name: user.name,
+        role: user.role,
+        credential,
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Token(error) => error.into(),
+            AuthError::Key(_) => Self::new(Code::CredentialMalformed),
+            AuthError::KeyUnknown => Self::new(Code::KeyUnknown),
+            AuthError::KeyRevoked => Self::new(Code::KeyRevoked),
+            AuthError::KeyExpired => Self::new(Code::KeyExpired),
+            AuthError::SessionRevoked => Self::new(Code::SessionRevoked),
+            AuthError::UserInactive => Self::new(Code::UserInactive),
+            AuthError::Store(error) => error.into(),
+            AuthError::Unsteady => {
+                Self::new(Code::StoreUnavailable).retry_after(Duration::from_secs(1))
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::{Admission, KeyUsage};
+use crate::domain::{CredentialId, UserId};
+use crate::store::Change;
+
+/// The live admissions of this node, and the changes that happened of late.
+///
+/// It closes the gap between asking the store and admitting: whoever admits takes a [`Mark`], asks the
+/// store, and enters; a change in between that concerns the admission makes it ask again. A store
+/// that answers slowly can therefore never let a revoked credential in, and a storm of changes that
+/// concern others costs nothing.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    state: Mutex<State>,
+    usage: Arc<KeyUsage>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many changes there were.
+    count: u64,
+    /// The last of them, at most [`REMEMBERED`].
+    recent: VecDeque<Change>,
+    live: HashMap<UserId, Vec<Weak<Admission>>>,
+}
+
+/// How many changes there were when somebody began to ask the store.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark(u64);
+
+/// Something changed while the store was asked: its answer may be old, so ask it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AskAgain;
+
+/// Enough for every change within the slowest store read; beyond it readers ask again.
+const REMEMBERED: usize = 4096;
+
+impl Ledger {
+    /// An empty ledger whose admissions note their use of keys in `usage`.
+    #[must_use]
+    pub fn new(usage: Arc<KeyUsage>) -> Self {
+        Self {
+            state: Mutex::default(),
+            usage,
+        }
+    }
+
+    /// Where the admissions of this ledger note the use of keys.
+    #[must_use]
+    pub const fn usage(&self) -> &Arc<KeyUsage> {
+        &self.usage
+    }
+
+    /// To be taken before the store is asked.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(self.state.lock().count)
+    }
+
+    /// Enters an admission that rests on what the store said after `mark`.
+    ///
+    /// # Errors
+    ///
+    /// [`AskAgain`] when a change since then concerns it, or so many happened that nobody knows.
+    pub fn enter(&self, mark: Mark, admission: &Arc<Admission>) -> Result<(), AskAgain> {
+        let mut state = self.state.lock();
+        if state.may_be_outdated(mark, admission) {
+            return Err(AskAgain);
+        }
+        let live = state.live.entry(admission.principal().user).or_default();
+        // Amortised: the dead are looked for only when the list would have to grow.
+        if live.len() == live.capacity() {
+            live.retain(|one| one.strong_count() > 0);
+        }
+        live.push(Arc::downgrade(admission));
+        Ok(())
+    }
+
+    /// Applies a change that the store has taken: ends the admissions that rested on the old state.
+    /// Answers how many it concerns, those that had ended before too: their exchanges may not have
+    /// been cut yet.
+    pub fn apply(&self, change: Change) -> usize {
+        let user = match change {
+            Change::Session { user, .. }
+            | Change::Key { user, .. }
+            | Change::Sessions { user }
+            | Change::User { user }
+            | Change::Reread { user } => user,
+            Change::Addition => return 0,
+        };
+        let mut state = self.state.lock();
+        state.count += 1;
+        if state.recent.len() == REMEMBERED {
+            state.recent.pop_front();
+        }
+        state.recent.push_back(change);
+        let live = state.live.get(&user).map(Vec::as_slice).unwrap_or_default();
+        live.iter()
+            .filter_map(Weak::upgrade)
+            .filter(|admission| admission.apply(change))
+            .count()
+    }
+
+    /// Forgets admissions that nobody holds any more, and gathers when the others' keys were used.
+    pub fn sweep(&self) {
+        let mut held = Vec::new();
+        self.state.lock().live.retain(|_, live| {
+            live.retain(|one| match one.upgrade() {
+                Some(admission) => {
+                    held.push(admission);
+                    true
+                }
+                None => false,
+            });
+            !live.is_empty()
+        });
+        // Outside the lock: the last holder of an admission may be this list.
+        for admission in held {
+            if let (CredentialId::Key(key), Some(used_at)) =
+                (admission.principal().credential, admission.take_used())
+            {
+                self.usage.note(key, used_at);
+            }
+        }
+    }
+
+    /// How many admissions are live.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.state.lock().live.values().map(Vec::len).sum()
+    }
+}
+
+impl State {
+    fn may_be_outdated(&self, mark: Mark, admission: &Admission) -> bool {
+        let since = usize::try_from(self.count.saturating_sub(mark.0)).unwrap_or(usize::MAX);
+        if since > self.recent.len() {
+            return true;
+        }
+        self.recent
+            .iter()
+            .rev()
+            .take(since)
+            .any(|&change| admission.concerns(change))
+    }
+}

@@ -1,0 +1,190 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use super::{Admission, Bell, Ended};
+use crate::domain::Clock;
+
+/// The exchanges and connections of one worker that must learn when they were cut or took too long.
+///
+/// A worker serves thousands of them on one thread. Each keeps a slot here; one task looks through
+/// the slots when a bell rings and ten times a second, and wakes whom it concerns. That is cheaper
+/// than a timer and a listener each, and the worker's bell can promise that nothing is missed.
+#[derive(Debug)]
+pub struct Watch {
+    slots: RefCell<Slab<Slot>>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    admission: Option<Arc<Admission>>,
+    /// Whether it ends when its credential does: a WebSocket or an event stream.
+    is_lasting: bool,
+    deadline: Option<Instant>,
+    alarm: Option<Alarm>,
+    waker: Option<Waker>,
+}
+
+/// Why a watched exchange must stop or look up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alarm {
+    /// Its admission has ended.
+    Ended(Ended),
+    /// It outlasts its credential.
+    Expired,
+    /// It is lasting, and its principal has changed: see whether it is still allowed.
+    Stale,
+    /// Its deadline has passed.
+    TimedOut,
+}
+
+/// A slot in a [`Watch`], given back when dropped.
+#[derive(Debug)]
+pub struct Watched {
+    watch: Rc<Watch>,
+    key: usize,
+}
+
+/// How often deadlines are looked at: a deadline is late by this much at the most.
+const TICK: Duration = Duration::from_millis(100);
+
+impl Watch {
+    /// A watch over nothing yet.
+    #[must_use]
+    pub fn new() -> Rc<Self> {
+        Rc::new(Self {
+            slots: RefCell::default(),
+        })
+    }
+
+    /// Takes a slot for what rests on `admission`, or on none.
+    #[must_use]
+    pub fn over(self: &Rc<Self>, admission: Option<Arc<Admission>>) -> Watched {
+        let key = self.slots.borrow_mut().insert(Slot {
+            admission,
+            ..Slot::default()
+        });
+        Watched {
+            watch: Rc::clone(self),
+            key,
+        }
+    }
+
+    /// Looks after the slots until nobody is left to ring `bell`.
+    pub async fn attend(&self, mut bell: Bell, clock: Arc<dyn Clock>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            // Both are cancel safe: a ring stays in its channel, a tick in its interval.
+            tokio::select! {
+                ring = bell.rung() => match ring {
+                    Some(ring) => {
+                        self.look(clock.as_ref());
+                        // The ringer may have given up waiting; that is its business.
+                        let _ = ring.send(());
+                    }
+                    None => return,
+                },
+                _ = tick.tick() => self.look(clock.as_ref()),
+            }
+        }
+    }
+
+    fn look(&self, clock: &dyn Clock) {
+        let now = Instant::now();
+        let time = clock.now();
+        for (_, slot) in self.slots.borrow_mut().iter_mut() {
+            if slot.alarm.is_none() && slot.deadline.is_some_and(|end| end <= now) {
+                slot.alarm = Some(Alarm::TimedOut);
+            }
+            if let Some(admission) = &slot.admission {
+                if let Some(ended) = admission.ended() {
+                    slot.alarm = Some(Alarm::Ended(ended));
+                } else if slot.is_lasting && admission.is_expired(time) {
+                    slot.alarm = Some(Alarm::Expired);
+                } else if slot.is_lasting && admission.is_stale() {
+                    slot.alarm = Some(Alarm::Stale);
+                }
+            }
+            if slot.alarm.is_some()
+                && let Some(waker) = slot.waker.take()
+            {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Watched {
+    /// The alarm, if there is one. It sees at once that an admission has ended.
+    #[must_use]
+    pub fn alarm(&self) -> Option<Alarm> {
+        let slots = self.watch.slots.borrow();
+        let slot = slots.get(self.key)?;
+        let ended = slot.admission.as_ref().and_then(|admission| admission.ended());
+        ended.map(Alarm::Ended).or(slot.alarm)
+    }
+
+    /// Ready once there is an alarm; the task is woken then. Only the last task that asked is.
+    pub fn poll_alarm(&self, cx: &Context<'_>) -> Poll<Alarm> {
+        if let Some(alarm) = self.alarm() {
+            return Poll::Ready(alarm);
+        }
+        if let Some(slot) = self.watch.slots.borrow_mut().get_mut(self.key) {
+            match &mut slot.waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Raises [`Alarm::TimedOut`] after `span` from now; an earlier deadline is forgotten, and so is
+    /// an alarm of it that nobody saw.
+    pub fn set_deadline(&self, span: Duration) {
+        self.deadline(Instant::now().checked_add(span));
+    }
+
+    /// Forgets the deadline.
+    pub fn clear_deadline(&self) {
+        self.deadline(None);
+    }
+
+    /// From now on it ends with its credential, and is told when its principal changes.
+    pub fn set_lasting(&self) {
+        if let Some(slot) = self.watch.slots.borrow_mut().get_mut(self.key) {
+            slot.is_lasting = true;
+        }
+    }
+
+    /// Rests on `admission` from now on, which was made again for the same credential.
+    pub fn renew(&self, admission: Arc<Admission>) {
+        if let Some(slot) = self.watch.slots.borrow_mut().get_mut(self.key) {
+            slot.admission = Some(admission);
+            if slot.alarm == Some(Alarm::Stale) {
+                slot.alarm = None;
+            }
+        }
+    }
+
+    fn deadline(&self, at: Option<Instant>) {
+        if let Some(slot) = self.watch.slots.borrow_mut().get_mut(self.key) {
+            slot.deadline = at;
+            if slot.alarm == Some(Alarm::TimedOut) {
+                slot.alarm = None;
+            }
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let slot = self.watch.slots.borrow_mut().try_remove(self.key);
+        // Dropped after the borrow: it may hold the last reference to an admission.
+        drop(slot);
+    }
+}
