@@ -1,1 +1,11 @@
-//! What operators see: log lines, the access line, audit lines, metrics.
+//! What operators see: life-cycle and fault lines, the access line, metrics.
+
+mod access;
+mod line;
+mod log;
+mod metrics;
+
+pub use access::{AccessBuffer, AccessLog, AccessWriter};
+pub use line::{Line, LineFormat};
+pub use log::{LogError, start_log};
+pub use metrics::{Labels, Metrics, Outcome, WorkerMetrics};

@@ -1,0 +1,134 @@
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use super::{Line, LineFormat};
+
+/// Where access lines go: to a thread that writes them, never in a request's way.
+#[derive(Debug, Clone)]
+pub struct AccessLog {
+    writer: Option<SyncSender<String>>,
+    format: LineFormat,
+    dropped: Arc<AtomicU64>,
+}
+
+/// The thread that writes access lines; it ends when the last [`AccessLog`] and buffer are gone.
+#[derive(Debug)]
+pub struct AccessWriter(Option<JoinHandle<()>>);
+
+/// The access lines of one worker, gathered so that writing many costs as little as writing one.
+#[derive(Debug)]
+pub struct AccessBuffer {
+    lines: RefCell<String>,
+    log: AccessLog,
+}
+
+/// Handed to the writer when it has grown to this, or when [`AccessBuffer::flush`] is called.
+const BUFFER_BYTES: usize = 32 * 1024;
+/// Buffers that may wait for a slow disk or pipe; beyond it lines are dropped and counted.
+const WAITING_BUFFERS: usize = 256;
+
+impl AccessLog {
+    /// Starts a thread that writes to standard output.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more threads.
+    pub fn start(format: LineFormat) -> io::Result<(Self, AccessWriter)> {
+        let (sender, receiver) = sync_channel(WAITING_BUFFERS);
+        let thread = std::thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || write_all(&receiver))?;
+        let log = Self {
+            writer: Some(sender),
+            format,
+            dropped: Arc::default(),
+        };
+        Ok((log, AccessWriter(Some(thread))))
+    }
+
+    /// A log that writes nothing.
+    #[must_use]
+    pub fn off() -> Self {
+        Self {
+            writer: None,
+            format: LineFormat::Text,
+            dropped: Arc::default(),
+        }
+    }
+
+    /// A buffer for one worker.
+    #[must_use]
+    pub fn buffer(&self) -> AccessBuffer {
+        AccessBuffer {
+            lines: RefCell::default(),
+            log: self.clone(),
+        }
+    }
+
+    /// How many buffers of lines were dropped, because nobody took them in time.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl AccessBuffer {
+    /// Writes one line; `fields` adds what is in it.
+    pub fn line(&self, fields: impl FnOnce(&mut Line<'_>)) {
+        if self.log.writer.is_none() {
+            return;
+        }
+        let mut lines = self.lines.borrow_mut();
+        let mut line = Line::begin(&mut lines, self.log.format);
+        fields(&mut line);
+        line.end();
+        let is_full = lines.len() >= BUFFER_BYTES;
+        drop(lines);
+        if is_full {
+            self.flush();
+        }
+    }
+
+    /// Hands what was gathered to the writer.
+    pub fn flush(&self) {
+        let Some(writer) = &self.log.writer else {
+            return;
+        };
+        let lines = std::mem::take(&mut *self.lines.borrow_mut());
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(TrySendError::Full(_)) = writer.try_send(lines) {
+            self.log.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for AccessBuffer {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl AccessWriter {
+    /// Waits until every line is written. Every [`AccessLog`] and buffer must be gone by then.
+    pub fn join(mut self) {
+        if let Some(thread) = self.0.take() {
+            // It does not panic; were it to, there is nothing left to save.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_all(buffers: &Receiver<String>) {
+    let mut out = io::stdout().lock();
+    for lines in buffers {
+        // A reader that went away is no reason to stop serving.
+        let _ = out.write_all(lines.as_bytes());
+        let _ = out.flush();
+    }
+}

@@ -1,0 +1,323 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+/// What `/metrics` shows: the sum over the workers, and values that others are asked for.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+}
+
+/// The names that a worker's numbers are counted under.
+#[derive(Debug, Clone)]
+pub struct Labels {
+    /// The routes, by their index; the last two stand for the gateway's own endpoints and for none.
+    pub routes: Vec<String>,
+    /// The codes of refusals, by their index.
+    pub codes: Vec<&'static str>,
+}
+
+/// What one worker counts. Only it writes, so an addition is never contended.
+#[derive(Debug)]
+pub struct WorkerMetrics {
+    /// By route, then by class of status.
+    requests: Vec<[AtomicU64; CLASSES.len()]>,
+    /// By code.
+    refusals: Vec<AtomicU64>,
+    /// How many requests took up to each of [`BUCKETS`], and how many longer.
+    durations: [AtomicU64; BUCKETS.len() + 1],
+    duration_micros: AtomicU64,
+    /// Connections accepted.
+    pub accepted: AtomicU64,
+    /// Connections open.
+    pub open: AtomicU64,
+    /// TLS handshakes that failed or came too late.
+    pub handshakes_failed: AtomicU64,
+    /// Exchanges cut by a revocation.
+    pub cut: AtomicU64,
+    /// Connections made to upstreams.
+    pub upstream_connects: AtomicU64,
+    /// Interim answers of upstreams that were not passed on.
+    pub interim_dropped: AtomicU64,
+    received_bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Index into [`Labels::routes`].
+    pub route: usize,
+    /// The status of the answer.
+    pub status: u16,
+    /// Index into [`Labels::codes`], when it was refused.
+    pub code: Option<usize>,
+    /// From the head of the request to the end of the answer, in microseconds.
+    pub micros: u64,
+    /// Bytes of the request's body.
+    pub received_bytes: u64,
+    /// Bytes of the answer's body.
+    pub sent_bytes: u64,
+}
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// Upper bounds in microseconds.
+const BUCKETS: [u64; 12] = [
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
+    30_000_000,
+];
+
+/// Counters of a worker that need no label: name, help, and where they are.
+type Plain = (&'static str, &'static str, fn(&WorkerMetrics) -> &AtomicU64);
+const COUNTERS: [Plain; 7] = [
+    ("connections_accepted", "Connections accepted", |worker| {
+        &worker.accepted
+    }),
+    (
+        "tls_handshakes_failed",
+        "TLS handshakes that failed or came too late",
+        |worker| &worker.handshakes_failed,
+    ),
+    (
+        "exchanges_cut",
+        "Exchanges cut because their credential was revoked",
+        |worker| &worker.cut,
+    ),
+    (
+        "upstream_connects",
+        "Connections made to upstreams",
+        |worker| &worker.upstream_connects,
+    ),
+    (
+        "upstream_interim_dropped",
+        "Interim answers of upstreams that were not passed on",
+        |worker| &worker.interim_dropped,
+    ),
+    (
+        "request_body_bytes",
+        "Bytes of request bodies",
+        |worker| &worker.received_bytes,
+    ),
+    (
+        "response_body_bytes",
+        "Bytes of response bodies",
+        |worker| &worker.sent_bytes,
+    ),
+];
+
+impl Metrics {
+    /// Metrics over these workers, all made with `labels`.
+    #[must_use]
+    pub fn new(labels: Labels, workers: Vec<Arc<WorkerMetrics>>) -> Self {
+        let mut registry = Registry::with_prefix("dariet");
+        registry.register_collector(Box::new(Workers { labels, workers }));
+        Self { registry }
+    }
+
+    /// Adds a value that is asked for at each scrape and can go up and down.
+    pub fn gauge(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        value: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        self.asked(name, help, MetricType::Gauge, Box::new(value));
+    }
+
+    /// Adds a value that is asked for at each scrape and only goes up.
+    pub fn counter(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        value: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        self.asked(name, help, MetricType::Counter, Box::new(value));
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    ///
+    /// # Errors
+    ///
+    /// When a value cannot be written, which a correct program does not see.
+    pub fn render(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    fn asked(&mut self, name: &'static str, help: &'static str, kind: MetricType, value: Value) {
+        self.registry.register_collector(Box::new(Asked {
+            name,
+            help,
+            kind,
+            value,
+        }));
+    }
+}
+
+impl WorkerMetrics {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new(labels: &Labels) -> Self {
+        Self {
+            requests: labels.routes.iter().map(|_| Default::default()).collect(),
+            refusals: labels.codes.iter().map(|_| AtomicU64::new(0)).collect(),
+            durations: Default::default(),
+            duration_micros: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            handshakes_failed: AtomicU64::new(0),
+            cut: AtomicU64::new(0),
+            upstream_connects: AtomicU64::new(0),
+            interim_dropped: AtomicU64::new(0),
+            received_bytes: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a request that has ended.
+    pub fn count(&self, outcome: &Outcome) {
+        let class = usize::from(outcome.status / 100).saturating_sub(1);
+        let by_class = self.requests.get(outcome.route);
+        if let Some(requests) = by_class.and_then(|route| route.get(class)) {
+            add(requests, 1);
+        }
+        if let Some(refusals) = outcome.code.and_then(|code| self.refusals.get(code)) {
+            add(refusals, 1);
+        }
+        let bucket = BUCKETS.partition_point(|&bound| bound < outcome.micros);
+        if let Some(duration) = self.durations.get(bucket) {
+            add(duration, 1);
+        }
+        add(&self.duration_micros, outcome.micros);
+        add(&self.received_bytes, outcome.received_bytes);
+        add(&self.sent_bytes, outcome.sent_bytes);
+    }
+}
+
+/// A plain load and store where there is one writer; a locked addition costs twenty times that.
+fn add(counter: &AtomicU64, more: u64) {
+    let now = counter.load(Ordering::Relaxed);
+    counter.store(now.wrapping_add(more), Ordering::Relaxed);
+}
+
+#[derive(Debug)]
+struct Workers {
+    labels: Labels,
+    workers: Vec<Arc<WorkerMetrics>>,
+}
+
+impl Workers {
+    fn sum(&self, counter: impl Fn(&WorkerMetrics) -> Option<&AtomicU64>) -> u64 {
+        let counters = self.workers.iter().filter_map(|worker| counter(worker));
+        counters.map(|one| one.load(Ordering::Relaxed)).sum()
+    }
+
+    fn requests(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for (route, name) in self.labels.routes.iter().enumerate() {
+            for (class, status) in CLASSES.iter().enumerate() {
+                let count = self.sum(|worker| worker.requests.get(route)?.get(class));
+                if count > 0 {
+                    let labels = [("route", name.as_str()), ("status", status)];
+                    counter(&mut encoder.encode_family(&labels)?, count)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn refusals(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for (index, name) in self.labels.codes.iter().enumerate() {
+            let count = self.sum(|worker| worker.refusals.get(index));
+            if count > 0 {
+                counter(&mut encoder.encode_family(&[("code", *name)])?, count)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn durations(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let mut total = 0;
+        let mut buckets = Vec::with_capacity(BUCKETS.len() + 1);
+        let bounds = BUCKETS.iter().map(|&micros| seconds(micros));
+        for (index, bound) in bounds.chain([f64::MAX]).enumerate() {
+            let count = self.sum(|worker| worker.durations.get(index));
+            total += count;
+            buckets.push((bound, count));
+        }
+        let sum = self.sum(|worker| Some(&worker.duration_micros));
+        encoder.encode_histogram::<NoLabelSet>(seconds(sum), total, &buckets, None)
+    }
+}
+
+impl Collector for Workers {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let counts = MetricType::Counter;
+        let help = "Requests answered, by route and class of status";
+        self.requests(encoder.encode_descriptor("requests", help, None, counts)?)?;
+        let help = "Requests refused or failed, by code";
+        self.refusals(encoder.encode_descriptor("refusals", help, None, counts)?)?;
+        let help = "From the head of a request to the end of its answer";
+        let (unit, histogram) = (Unit::Seconds, MetricType::Histogram);
+        let name = "request_duration";
+        self.durations(encoder.encode_descriptor(name, help, Some(&unit), histogram)?)?;
+        for (name, help, of) in COUNTERS {
+            let count = self.sum(|worker| Some(of(worker)));
+            counter(
+                &mut encoder.encode_descriptor(name, help, None, counts)?,
+                count,
+            )?;
+        }
+        let open = self.sum(|worker| Some(&worker.open));
+        let help = "Connections open";
+        encoder
+            .encode_descriptor("connections_open", help, None, MetricType::Gauge)?
+            .encode_gauge(&open)
+    }
+}
+
+type Value = Box<dyn Fn() -> u64 + Send + Sync>;
+
+struct Asked {
+    name: &'static str,
+    help: &'static str,
+    kind: MetricType,
+    value: Value,
+}
+
+impl Collector for Asked {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let value = (self.value)();
+        let mut metric = encoder.encode_descriptor(self.name, self.help, None, self.kind)?;
+        if matches!(self.kind, MetricType::Counter) {
+            counter(&mut metric, value)
+        } else {
+            metric.encode_gauge(&value)
+        }
+    }
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn counter(encoder: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
+    encoder.encode_counter::<NoLabelSet, u64, f64>(&value, None)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a sum of seconds is shown, not counted with"
+)]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
