@@ -1,1 +1,27 @@
 //! From an admitted request to an upstream's answer.
+//!
+//! A worker has one [`Forwarder`] with connections of its own. It takes [`Admitted`] requests and
+//! nothing else. Deadlines are set on the [`Exchange`]; who waits for the answer watches its alarm,
+//! and dropping the future or the body drops the upstream connection with it.
+//!
+//! [`Admitted`]: crate::auth::Admitted
+
+mod answer;
+mod connection;
+mod error;
+mod exchange;
+mod forwarder;
+mod request;
+mod request_body;
+mod server;
+mod tunnel;
+mod websocket;
+
+pub use answer::UpstreamBody;
+pub use error::ProxyError;
+pub use exchange::{Exchange, Waiting};
+pub use forwarder::{Answer, Forwarder};
+pub use request::Inbound;
+pub use request_body::RequestBody;
+pub use server::Upstreams;
+pub use tunnel::{Tunnel, TunnelEnd};

@@ -159,13 +159,12 @@ impl Admission {
             (Change::Sessions { user }, CredentialId::Session(_)) => {
                 (user == mine).then_some(SESSION)
             }
+            // Keys work on, but the change may have been of more than the epoch.
+            (Change::Sessions { user }, CredentialId::Key(_)) => (user == mine).then_some(STALE),
             (Change::User { user }, _) => (user == mine).then_some(USER),
             (Change::Reread { user }, _) => (user == mine).then_some(STALE),
             (
-                Change::Session { .. }
-                | Change::Key { .. }
-                | Change::Sessions { .. }
-                | Change::Addition,
+                Change::Session { .. } | Change::Key { .. } | Change::Addition,
                 _,
             ) => None,
         }

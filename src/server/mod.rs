@@ -1,1 +1,26 @@
 //! Listeners, TLS, connections, shutdown.
+//!
+//! A worker accepts connections and serves each in a task of its own: [`listener`] accepts,
+//! [`connection`] does TLS and chooses HTTP/1.1 or HTTP/2, `http1` and `http2` serve. Between TCP and
+//! TLS stands `socket`, which holds back what was cut; between TLS and hyper stands `checked`, which
+//! lets only plain heads through.
+
+mod checked;
+mod connection;
+mod http1;
+mod http2;
+mod line;
+mod listener;
+mod ops;
+mod ops_socket;
+mod shutdown;
+mod socket;
+mod tls;
+mod worker;
+
+pub use listener::{Bound, ListenError, bind};
+pub use ops::{Ops, Readiness, serve_ops};
+pub use ops_socket::{OpsSocket, OpsSocketError};
+pub use shutdown::{Drain, Stage};
+pub use tls::{TlsError, tls_config};
+pub use worker::{Worker, serve};

@@ -1,1 +1,0 @@
-//! The path of a request, top to bottom.

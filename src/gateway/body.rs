@@ -1,0 +1,179 @@
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::record::{End, Record};
+use super::recheck::Recheck;
+use crate::api::{ApiBody, ApiBodyError};
+use crate::proxy::{Exchange, UpstreamBody, Waiting};
+use crate::revocation::Alarm;
+
+/// The body of an answer: it ends the moment its exchange is cut, and its end writes the access line.
+#[derive(Debug)]
+pub struct GatewayBody {
+    source: Source,
+    record: Record,
+    recheck: Recheck,
+    is_done: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Source {
+    Full(Bytes),
+    Api(ApiBody),
+    Upstream(Box<UpstreamBody>),
+}
+
+/// Why an answer was broken off. The client must see that it is not whole.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// Its credential was revoked or has expired.
+    #[error("the exchange was cut")]
+    Cut,
+    /// The upstream sent nothing for too long.
+    #[error("the upstream was too slow")]
+    TooSlow,
+    /// The upstream broke off.
+    #[error("the upstream broke off")]
+    Upstream(#[source] hyper::Error),
+    /// The store broke off.
+    #[error("the store broke off")]
+    Api(#[source] ApiBodyError),
+}
+
+impl GatewayBody {
+    pub(super) fn new(source: Source, record: Record) -> Self {
+        Self {
+            source,
+            record,
+            recheck: Recheck::default(),
+            is_done: false,
+        }
+    }
+
+    /// The exchange that it belongs to.
+    #[must_use]
+    pub const fn exchange(&self) -> &Rc<Exchange> {
+        &self.record.exchange
+    }
+
+    /// The answer can be given no further: the client is gone, or takes nothing.
+    fn fail(&mut self, end: End, error: BodyError) -> BodyError {
+        self.is_done = true;
+        self.record.end = Some(end);
+        error
+    }
+
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let exchange = Rc::clone(&self.record.exchange);
+        let Poll::Ready(alarm) = exchange.watched.poll_alarm(cx) else {
+            return Poll::Pending;
+        };
+        match alarm {
+            Alarm::Ended(_) | Alarm::Expired => Poll::Ready(self.fail(End::Cut, BodyError::Cut)),
+            Alarm::Stale => match self.recheck.poll(cx, &mut self.record) {
+                Poll::Ready(true) | Poll::Pending => Poll::Pending,
+                Poll::Ready(false) => Poll::Ready(self.fail(End::Cut, BodyError::Cut)),
+            },
+            Alarm::TimedOut if exchange.waiting() == Waiting::Client => {
+                Poll::Ready(self.fail(End::Client, BodyError::TooSlow))
+            }
+            Alarm::TimedOut => Poll::Ready(self.fail(End::Upstream, BodyError::TooSlow)),
+        }
+    }
+
+    fn poll_source(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.source {
+            Source::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Source::Api(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Api),
+            Source::Upstream(body) => Pin::new(&mut **body)
+                .poll_frame(cx)
+                .map_err(BodyError::Upstream),
+        }
+    }
+
+    /// The call that revokes a credential may itself be its last: its own answer is not cut.
+    const fn is_guarded(&self) -> bool {
+        !matches!(self.source, Source::Full(_))
+    }
+
+    fn passed(&mut self, polled: &Option<Result<Frame<Bytes>, BodyError>>) {
+        match polled {
+            Some(Ok(frame)) => {
+                let sent = &self.record.exchange.sent_bytes;
+                let more = frame.data_ref().map_or(0, Bytes::len);
+                sent.set(sent.get().saturating_add(u64::try_from(more).unwrap_or(u64::MAX)));
+                self.is_done = self.is_source_done();
+            }
+            Some(Err(_)) => {
+                self.is_done = true;
+                self.record.end = Some(End::Upstream);
+            }
+            None => self.is_done = true,
+        }
+    }
+
+    fn is_source_done(&self) -> bool {
+        match &self.source {
+            Source::Full(bytes) => bytes.is_empty(),
+            Source::Api(body) => body.is_end_stream(),
+            Source::Upstream(body) => body.is_end_stream(),
+        }
+    }
+}
+
+impl Body for GatewayBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        // Asked before the upstream is: a fast one would never let the cut be seen.
+        if self.is_guarded()
+            && self.record.exchange.watched.alarm().is_some()
+            && let Poll::Ready(error) = self.poll_alarm(cx)
+        {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match self.poll_source(cx) {
+            Poll::Ready(polled) => {
+                self.passed(&polled);
+                Poll::Ready(polled)
+            }
+            Poll::Pending => self.poll_alarm(cx).map(|error| Some(Err(error))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_source_done()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Full(bytes) => {
+                SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+            }
+            Source::Api(body) => body.size_hint(),
+            Source::Upstream(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Drop for GatewayBody {
+    fn drop(&mut self) {
+        if !self.is_done && !self.is_source_done() && self.record.end.is_none() {
+            self.record.end = Some(End::Client);
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! The path of a request, top to bottom.
+//!
+//! [`Gateway::answer`] reads as the list of its steps: who is asking, where the request goes, whether
+//! it may, and what the service said. Any refusal on the way becomes one problem document.
+
+mod body;
+mod peer;
+mod recheck;
+mod record;
+mod relay;
+mod routes;
+
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, header, request};
+use ipnet::IpNet;
+
+use self::body::Source;
+use self::record::{End, Record};
+use self::routes::Route;
+use crate::api::{self, Api, ApiContext, CallerSource};
+use crate::auth::{Admitted, Authenticator};
+use crate::config::{self, Access};
+use crate::domain::Clock;
+use crate::http::{
+    ApiError, Client, ClientBody, Code, FramingError, Host, IdentityHeaders, NormalPath,
+    OfferedProtocols, Place, RequestId, Upgrade, WEBSOCKET_PROTOCOL, forwarded, hop_by_hop, problem,
+    read_credential, remove_credentials, remove_offered_tokens, upgrade_requested,
+};
+use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Tunnel, Upstreams, Waiting};
+use crate::revocation::{Admission, Alarm, Watch};
+use crate::telemetry::{AccessBuffer, Labels, WorkerMetrics};
+
+pub use self::body::{BodyError, GatewayBody};
+pub use self::peer::Peer;
+pub use self::relay::{Relay, RelayEnd};
+pub use self::routes::Routes;
+
+/// The gateway as one worker has it.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    forwarder: Forwarder,
+    watch: Rc<Watch>,
+    access: AccessBuffer,
+    metrics: Arc<WorkerMetrics>,
+}
+
+/// What the gateways of all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The routes.
+    pub routes: Routes,
+    /// The upstreams.
+    pub upstreams: Arc<Upstreams>,
+    /// What the headers that tell of the principal are called.
+    pub identity: Arc<IdentityHeaders>,
+    /// Whose word on the client's address counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Turns credentials into admissions.
+    pub authenticator: Arc<Authenticator>,
+    /// The gateway's own endpoints.
+    pub api: Arc<Api>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long a client may take for the next bytes of its request.
+    pub body_timeout: Duration,
+    /// The names that requests are counted under.
+    pub labels: Labels,
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub enum Reply {
+    /// To be given to the client.
+    Response(Response<GatewayBody>),
+    /// To be given to the client, whose connection is the relay's from then on.
+    Switch(Response<()>, Box<Relay>),
+}
+
+impl Shared {
+    /// The names that requests to these routes are counted under.
+    #[must_use]
+    pub fn labels(routes: &[config::Route]) -> Labels {
+        let mut routes = Routes::names(routes);
+        routes.push("(gateway)".to_owned());
+        routes.push("(none)".to_owned());
+        Labels {
+            routes,
+            codes: Code::ALL.iter().map(|code| code.as_str()).collect(),
+        }
+    }
+}
+
+impl Gateway {
+    /// The gateway of one worker.
+    #[must_use]
+    pub fn new(
+        shared: Arc<Shared>,
+        watch: Rc<Watch>,
+        access: AccessBuffer,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Rc<Self> {
+        let upstreams = Arc::clone(&shared.upstreams);
+        let identity = Arc::clone(&shared.identity);
+        Rc::new(Self {
+            forwarder: Forwarder::new(upstreams, identity, Arc::clone(&metrics)),
+            shared,
+            watch,
+            access,
+            metrics,
+        })
+    }
+
+    /// The worker's watch.
+    #[must_use]
+    pub const fn watch(&self) -> &Rc<Watch> {
+        &self.watch
+    }
+
+    /// The worker's counters.
+    #[must_use]
+    pub const fn metrics(&self) -> &Arc<WorkerMetrics> {
+        &self.metrics
+    }
+
+    /// Closes upstream connections that have waited long enough.
+    pub fn sweep(&self) {
+        self.forwarder.sweep();
+    }
+
+    /// Hands the access lines so far to the writer.
+    pub fn flush_access_lines(&self) {
+        self.access.flush();
+    }
+
+    /// Answers a request. It never fails: a refusal is an answer too.
+    pub async fn answer(self: &Rc<Self>, request: Request<ClientBody>, peer: &Peer) -> Reply {
+        let (head, body) = request.into_parts();
+        let address = peer.address.ip();
+        let client = forwarded::client(address, &self.shared.trusted_proxies, &head.headers);
+        let request_id = RequestId::of(&head.headers, &client);
+        let mut record = self.record(&head, client.address, request_id);
+        let received = Received { head, body, client };
+        match self.pass(received, peer, &mut record).await {
+            Ok(passed) => passed.reply(record),
+            Err(error) => refuse(&error, record),
+        }
+    }
+
+    /// Answers a head that was refused before it was read as a request.
+    pub fn refuse_head(self: &Rc<Self>, error: FramingError, peer: &Peer) -> Reply {
+        let (head, ()) = Request::new(()).into_parts();
+        let record = self.record(&head, peer.address.ip(), RequestId::new());
+        refuse(&error.into(), record)
+    }
+
+    /// The steps of a request. What comes back is the service's own answer, or the gateway's.
+    async fn pass(
+        &self,
+        received: Received,
+        peer: &Peer,
+        record: &mut Record,
+    ) -> Result<Passed, ApiError> {
+        let Received { mut head, body, client } = received;
+        refuse_method(&head.method)?;
+        let host = Host::of(&head)?;
+        let target = head.uri.clone();
+        let path = NormalPath::parse(target.path())?;
+        let body = RequestBody::new(body, Rc::clone(&record.exchange), self.shared.body_timeout);
+        if api::owns(path.as_str()) {
+            record.route = self.own_route();
+            return self.call_api(Request::from_parts(head, body), record).await;
+        }
+
+        let name = host.as_ref().map(Host::name);
+        let route = self.shared.routes.find(name, &path).ok_or(Code::NoRoute)?;
+        record.route = route.index;
+        path.check(
+            route.config.keep_path_parameters,
+            route.config.keep_encoded_slash,
+        )?;
+
+        let upgrade = upgrade_requested(&head.method, head.version, &head.headers);
+        let credential = self.admission(&head, upgrade, route, peer).await?;
+        let (admission, place) = credential.unzip();
+        if let Some(admission) = &admission {
+            record.admission = Some(Arc::clone(admission));
+            record.exchange.watched.renew(Arc::clone(admission));
+        }
+
+        let settings = &route.config;
+        self.shared
+            .identity
+            .strip_except(&mut head.headers, &settings.keep_headers);
+        let offered = if settings.pass_credential {
+            remove_offered_tokens(&mut head.headers)
+        } else {
+            remove_credentials(&mut head.headers)
+        };
+        record.upstream = Some(settings.upstream);
+        let inbound = Inbound {
+            method: head.method,
+            version: head.version,
+            headers: head.headers,
+            body,
+            target: path.target(target.path_and_query())?,
+            host: host.map(Host::into_value),
+            client,
+            peer: peer.address.ip(),
+            scheme: peer.scheme,
+            keep_headers: settings.keep_headers.clone(),
+            request_id: record.request_id.clone(),
+            upgrade,
+            upstream: settings.upstream,
+            exchange: Rc::clone(&record.exchange),
+        };
+        let admitted = match admission {
+            Some(admission) => Admitted::by_admission(&settings.access, admission, inbound)?,
+            None => Admitted::by_route(&settings.access, inbound)?,
+        };
+        let answer = self.forward(admitted, record).await?;
+        Ok(Passed::from_upstream(answer, place, offered))
+    }
+
+    /// The admission of the request's credential, and where it stood; none on a public route, where
+    /// no credential is looked at.
+    async fn admission(
+        &self,
+        head: &request::Parts,
+        upgrade: Upgrade,
+        route: &Route,
+        peer: &Peer,
+    ) -> Result<Option<(Arc<Admission>, Place)>, ApiError> {
+        if matches!(route.config.access, Access::Public) {
+            return Ok(None);
+        }
+        let found = read_credential(&head.headers, upgrade == Upgrade::WebSocket)?;
+        let found = found.ok_or(Code::CredentialMissing)?;
+        let now = self.shared.clock.now();
+        if let Some(admission) = peer.admission(found.credential, now) {
+            admission.note_used(now);
+            return Ok(Some((admission, found.place)));
+        }
+        let admission = self.shared.authenticator.admit(found.credential).await?;
+        peer.remember(found.credential, &admission);
+        Ok(Some((admission, found.place)))
+    }
+
+    async fn forward(
+        &self,
+        admitted: Admitted<Inbound>,
+        record: &mut Record,
+    ) -> Result<Answer, ApiError> {
+        let exchange = Rc::clone(&record.exchange);
+        let forwarded = watched(&exchange, self.forwarder.forward(admitted)).await;
+        let error = match forwarded {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => {
+                record.log_failure(&error);
+                error.into()
+            }
+            Err(Alarm::TimedOut) if exchange.waiting() == Waiting::Request => {
+                Code::RequestTimeout.into()
+            }
+            Err(Alarm::TimedOut) => {
+                record.log_failure(&TooSlow);
+                Code::UpstreamTimeout.into()
+            }
+            Err(Alarm::Ended(ended)) => {
+                record.end = Some(End::Cut);
+                ended.into()
+            }
+            Err(Alarm::Expired | Alarm::Stale) => Code::SessionExpired.into(),
+        };
+        Err(error)
+    }
+
+    async fn call_api(
+        &self,
+        request: Request<RequestBody>,
+        record: &mut Record,
+    ) -> Result<Passed, ApiError> {
+        let context = ApiContext {
+            request_id: record.request_id.as_str(),
+            client: record.client,
+            caller: CallerSource::Credential,
+        };
+        let exchange = Rc::clone(&record.exchange);
+        let answered = watched(&exchange, self.shared.api.answer(request, &context)).await;
+        // Nothing but a client that stalls sets a deadline here.
+        let answered = answered.map_err(|_| Code::RequestTimeout)?;
+        record.code = answered.code;
+        if let Some(admission) = answered.admission {
+            exchange.watched.renew(Arc::clone(&admission));
+            record.admission = Some(admission);
+        }
+        let response = answered.response;
+        Ok(Passed::Answer(response.map(Source::from)))
+    }
+
+    /// Whether a lasting exchange may go on after its principal has changed.
+    async fn admit_again(
+        self: Rc<Self>,
+        admission: Arc<Admission>,
+        route: usize,
+        method: Method,
+    ) -> Option<Arc<Admission>> {
+        let route = self.shared.routes.at(route)?;
+        let renewed = self.shared.authenticator.admit_again(&admission).await;
+        let renewed = renewed.ok()?;
+        let role = renewed.principal().role;
+        route.config.access.admits(role, &method).then_some(renewed)
+    }
+
+    fn record(
+        self: &Rc<Self>,
+        head: &request::Parts,
+        client: IpAddr,
+        request_id: RequestId,
+    ) -> Record {
+        let exchange = Exchange::new(&self.watch, None);
+        Record::begin(self, head, client, request_id, exchange)
+    }
+
+    fn own_route(&self) -> usize {
+        self.shared.labels.routes.len().saturating_sub(2)
+    }
+
+    fn no_route(&self) -> usize {
+        self.shared.labels.routes.len().saturating_sub(1)
+    }
+
+    fn route_name(&self, index: usize) -> &str {
+        let name = self.shared.labels.routes.get(index);
+        name.map_or("", String::as_str)
+    }
+}
+
+/// A request as it was read.
+struct Received {
+    head: request::Parts,
+    body: ClientBody,
+    client: Client,
+}
+
+/// A request that came through, and what was said to it.
+enum Passed {
+    Answer(Response<Source>),
+    Switch(Response<Source>, Box<Tunnel>),
+}
+
+impl Passed {
+    fn from_upstream(answer: Answer, place: Option<Place>, offered: OfferedProtocols) -> Self {
+        match answer {
+            Answer::Response(mut response) => {
+                // RFC 9111 §3.5 keeps shared caches from answers to `Authorization`; nothing keeps
+                // them from answers to this header.
+                if place == Some(Place::XApiKey) {
+                    let headers = response.headers_mut().entry(header::CACHE_CONTROL);
+                    headers.or_insert(HeaderValue::from_static("private"));
+                }
+                Self::Answer(response.map(|body| Source::Upstream(Box::new(body))))
+            }
+            Answer::Switched(mut response, tunnel) => {
+                hop_by_hop::set_upgrade(response.headers_mut());
+                if offered == OfferedProtocols::OnlyOurs {
+                    let headers = response.headers_mut();
+                    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, WEBSOCKET_PROTOCOL);
+                }
+                Self::Switch(response.map(|()| Source::Full(Bytes::new())), tunnel)
+            }
+        }
+    }
+
+    fn reply(self, mut record: Record) -> Reply {
+        match self {
+            Self::Answer(response) => {
+                record.status = response.status().as_u16();
+                Reply::Response(response.map(|source| GatewayBody::new(source, record)))
+            }
+            Self::Switch(response, tunnel) => {
+                record.status = response.status().as_u16();
+                let (head, _) = response.into_parts();
+                let relay = Box::new(Relay::new(tunnel, record));
+                Reply::Switch(Response::from_parts(head, ()), relay)
+            }
+        }
+    }
+}
+
+fn refuse(error: &ApiError, mut record: Record) -> Reply {
+    let response = problem(error, record.request_id.as_str());
+    record.status = response.status().as_u16();
+    record.code = Some(error.code);
+    Reply::Response(response.map(|bytes| GatewayBody::new(Source::Full(bytes), record)))
+}
+
+/// `CONNECT` asks for a tunnel to anywhere, `TRACE` shows the client what we told the service of it.
+fn refuse_method(method: &Method) -> Result<(), Code> {
+    if matches!(*method, Method::CONNECT | Method::TRACE) {
+        return Err(Code::NotImplemented);
+    }
+    Ok(())
+}
+
+/// Waits for `work` unless the exchange's alarm comes first; the work is dropped then, and with it
+/// the connection it had.
+async fn watched<Work: Future>(exchange: &Exchange, work: Work) -> Result<Work::Output, Alarm> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match exchange.watched.poll_alarm(cx) {
+        Poll::Ready(alarm) => Poll::Ready(Err(alarm)),
+        Poll::Pending => work.as_mut().poll(cx).map(Ok),
+    })
+    .await
+}
+
+/// What is logged when the deadline of an exchange has passed.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream did not answer in time")]
+struct TooSlow;

@@ -1,0 +1,200 @@
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+
+use super::Gateway;
+use crate::domain::{CredentialId, Timestamp};
+use crate::http::{Code, RequestId};
+use crate::proxy::Exchange;
+use crate::revocation::Admission;
+use crate::telemetry::{Line, Outcome};
+
+/// What is told of a request when it has ended: its access line and its place in the metrics.
+///
+/// It is dropped with the last byte of the answer, or with the connection, and writes then.
+#[derive(Debug)]
+pub(super) struct Record {
+    gateway: Rc<Gateway>,
+    began: Instant,
+    pub(super) request_id: RequestId,
+    pub(super) client: IpAddr,
+    method: Method,
+    target: Uri,
+    host: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    version: Version,
+    /// Index of the route; see [`Gateway::route_name`].
+    pub(super) route: usize,
+    pub(super) upstream: Option<usize>,
+    pub(super) admission: Option<Arc<Admission>>,
+    pub(super) exchange: Rc<Exchange>,
+    pub(super) status: u16,
+    pub(super) code: Option<Code>,
+    /// How the answer ended, when it did not end well.
+    pub(super) end: Option<End>,
+}
+
+/// How an answer ended that was not given whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its credential was revoked or has expired.
+    Cut,
+    /// The upstream broke off or was too slow.
+    Upstream,
+    /// The client went away or took nothing.
+    Client,
+}
+
+impl Record {
+    pub(super) fn begin(
+        gateway: &Rc<Gateway>,
+        head: &http::request::Parts,
+        client: IpAddr,
+        request_id: RequestId,
+        exchange: Rc<Exchange>,
+    ) -> Self {
+        let header = |name| HeaderMap::get(&head.headers, name).cloned();
+        Self {
+            gateway: Rc::clone(gateway),
+            began: Instant::now(),
+            request_id,
+            client,
+            method: head.method.clone(),
+            target: head.uri.clone(),
+            host: header(header::HOST),
+            user_agent: header(header::USER_AGENT),
+            version: head.version,
+            route: gateway.no_route(),
+            upstream: None,
+            admission: None,
+            exchange,
+            status: 0,
+            code: None,
+            end: None,
+        }
+    }
+
+    /// Asks whether the exchange may go on after its principal has changed.
+    pub(super) fn ask_again(&self) -> impl Future<Output = Option<Arc<Admission>>> + use<> {
+        let gateway = Rc::clone(&self.gateway);
+        let (admission, route, method) = (self.admission.clone(), self.route, self.method.clone());
+        async move { gateway.admit_again(admission?, route, method).await }
+    }
+
+    /// Logs why the upstream gave no answer.
+    pub(super) fn log_failure(&self, error: &(dyn std::error::Error + 'static)) {
+        let upstreams = &self.gateway.shared.upstreams;
+        tracing::warn!(
+            error,
+            request_id = self.request_id.as_str(),
+            upstream = self.upstream.map(|index| upstreams.name(index)),
+            "upstream gave no answer"
+        );
+    }
+
+    fn write(&self, line: &mut Line<'_>, at: Timestamp, micros: u64) {
+        line.plain("time", at);
+        line.text("request_id", self.request_id.as_str());
+        line.plain("client.ip", self.client);
+        line.text("method", self.method.as_str());
+        let host = self.host.as_ref().and_then(|host| host.to_str().ok());
+        if let Some(host) = host.or_else(|| self.target.host()) {
+            line.text("host", host);
+        }
+        // The query may hold what is nobody's business.
+        line.text("path", self.target.path());
+        line.text("version", version(self.version));
+        line.text("route", self.gateway.route_name(self.route));
+        line.number("status", u64::from(self.status));
+        if let Some(code) = self.code {
+            line.text("code", code.as_str());
+        }
+        if let Some(end) = self.end {
+            line.text("end", end.as_str());
+        }
+        if let Some(admission) = &self.admission {
+            principal(line, admission);
+        }
+        self.write_upstream(line);
+        line.number("bytes.received", self.exchange.received_bytes.get());
+        line.number("bytes.sent", self.exchange.sent_bytes.get());
+        line.millis("duration_ms", micros);
+        if let Some(agent) = self.user_agent.as_ref().and_then(|agent| agent.to_str().ok()) {
+            line.text("user_agent", agent);
+        }
+    }
+
+    fn write_upstream(&self, line: &mut Line<'_>) {
+        let Some(upstream) = self.upstream else {
+            return;
+        };
+        let upstreams = &self.gateway.shared.upstreams;
+        line.text("upstream", upstreams.name(upstream));
+        if let Some(server) = self.exchange.server.get() {
+            line.text("server", upstreams.server(upstream, server));
+        }
+        if let Some(at) = self.exchange.answered_at.get() {
+            line.millis("upstream_ms", micros(at.duration_since(self.began)));
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let gateway = &self.gateway;
+        let micros = micros(self.began.elapsed());
+        // Nothing was answered: the client was gone first. 499 is what nginx logs for it.
+        if self.status == 0 {
+            self.status = 499;
+            self.end = Some(End::Client);
+        }
+        gateway.metrics.count(&Outcome {
+            route: self.route,
+            status: self.status,
+            code: self.code.map(Code::index),
+            micros,
+            received_bytes: self.exchange.received_bytes.get(),
+            sent_bytes: self.exchange.sent_bytes.get(),
+        });
+        if self.end == Some(End::Cut) {
+            gateway.metrics.cut.fetch_add(1, Ordering::Relaxed);
+        }
+        let at = gateway.shared.clock.now();
+        gateway.access.line(|line| self.write(line, at, micros));
+    }
+}
+
+impl End {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cut => "cut",
+            Self::Upstream => "upstream",
+            Self::Client => "client",
+        }
+    }
+}
+
+fn principal(line: &mut Line<'_>, admission: &Admission) {
+    let principal = admission.principal();
+    line.plain("principal.id", principal.user);
+    line.text("principal.method", principal.method().as_str());
+    if let CredentialId::Key(key) = principal.credential {
+        line.plain("key.id", key);
+    }
+}
+
+const fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    }
+}
+
+fn micros(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,80 @@
+use std::io;
+use std::time::Duration;
+
+use crate::http::{ApiError, Code};
+
+/// Why an upstream gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// No server of the upstream took the connection.
+    #[error("no server of upstream {upstream:?} takes connections; last tried {server}")]
+    Refused {
+        /// The upstream's name.
+        upstream: String,
+        /// The server that was tried last.
+        server: String,
+        /// Why it did not take the connection.
+        #[source]
+        source: io::Error,
+    },
+    /// A server took the connection too slowly.
+    #[error("server {server} of upstream {upstream:?} did not take the connection in time")]
+    ConnectTimeout {
+        /// The upstream's name.
+        upstream: String,
+        /// The server.
+        server: String,
+    },
+    /// The server broke off, or answered what is no HTTP.
+    #[error("server {server} of upstream {upstream:?} broke off")]
+    Broken {
+        /// The upstream's name.
+        upstream: String,
+        /// The server.
+        server: String,
+        /// What happened.
+        #[source]
+        source: hyper::Error,
+    },
+    /// The server switched protocols without being asked to, or to another one.
+    #[error("server {server} of upstream {upstream:?} switched protocols unasked")]
+    Switched {
+        /// The upstream's name.
+        upstream: String,
+        /// The server.
+        server: String,
+    },
+    /// Every server refused lately.
+    #[error("every server of upstream {upstream:?} refused lately")]
+    NoneHealthy {
+        /// The upstream's name.
+        upstream: String,
+    },
+    /// The upstream has as many exchanges in flight as it may have.
+    #[error("upstream {upstream:?} has as many exchanges in flight as it may have")]
+    OverBound {
+        /// The upstream's name.
+        upstream: String,
+    },
+    /// The client broke off its own request.
+    #[error("the client broke off its request")]
+    Client,
+    /// The request cannot be written as HTTP/1.1.
+    #[error("the request cannot be passed on")]
+    Unsendable(#[source] http::Error),
+}
+
+impl From<ProxyError> for ApiError {
+    fn from(error: ProxyError) -> Self {
+        let code = match error {
+            ProxyError::Refused { .. } => Code::UpstreamRefused,
+            ProxyError::ConnectTimeout { .. } => Code::UpstreamTimeout,
+            ProxyError::Broken { .. } | ProxyError::Switched { .. } => Code::UpstreamBroken,
+            ProxyError::NoneHealthy { .. } | ProxyError::OverBound { .. } => {
+                return Self::new(Code::UpstreamUnavailable).retry_after(Duration::from_secs(1));
+            }
+            ProxyError::Client | ProxyError::Unsendable(_) => Code::MalformedRequest,
+        };
+        Self::new(code)
+    }
+}

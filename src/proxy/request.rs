@@ -1,0 +1,85 @@
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
+
+use super::{Exchange, RequestBody};
+use crate::auth::HasMethod;
+use crate::config::Scheme;
+use crate::http::{Client, Hop, IdentityHeaders, RequestId, Upgrade, forwarded, hop_by_hop};
+use crate::revocation::Admission;
+
+/// A request as it was read, with what was decided about it. What the client forged is gone from it,
+/// and its credential unless the route passes it on.
+#[derive(Debug)]
+pub struct Inbound {
+    /// Its method.
+    pub method: Method,
+    /// The version it came in.
+    pub version: Version,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: RequestBody,
+    /// Normal path and query: what the upstream gets.
+    pub target: Uri,
+    /// The host it asks for.
+    pub host: Option<HeaderValue>,
+    /// Who sent it, behind trusted proxies.
+    pub client: Client,
+    /// The other end of the connection it came over.
+    pub peer: IpAddr,
+    /// What is spoken beneath HTTP on that connection.
+    pub scheme: Scheme,
+    /// Headers that the route passes on although they are removed by default.
+    pub keep_headers: Vec<HeaderName>,
+    /// Its id.
+    pub request_id: RequestId,
+    /// Whether it asks to switch protocols.
+    pub upgrade: Upgrade,
+    /// Which upstream it goes to.
+    pub upstream: usize,
+    /// The exchange that it opened.
+    pub exchange: Rc<Exchange>,
+}
+
+impl HasMethod for Inbound {
+    fn method(&self) -> &Method {
+        &self.method
+    }
+}
+
+/// The request as the upstream gets it.
+///
+/// The client's `Connection` list is honoured first, so that it can remove nothing that is added
+/// here; the identity comes last, so that nothing can be in its place.
+pub(super) fn outbound(
+    inbound: Inbound,
+    admission: Option<&Admission>,
+    identity: &IdentityHeaders,
+) -> Request<RequestBody> {
+    let mut headers = inbound.headers;
+    hop_by_hop::strip_request(&mut headers);
+    let hop = Hop {
+        peer: inbound.peer,
+        scheme: inbound.scheme,
+        version: inbound.version,
+        host: inbound.host.as_ref(),
+    };
+    forwarded::set(&mut headers, &inbound.client, &hop, &inbound.keep_headers);
+    inbound.request_id.set(&mut headers);
+    if let Some(host) = inbound.host {
+        headers.insert(header::HOST, host);
+    }
+    if inbound.upgrade == Upgrade::WebSocket {
+        hop_by_hop::set_upgrade(&mut headers);
+    }
+    if let Some(admission) = admission {
+        identity.set(&mut headers, admission.identity());
+    }
+    let mut request = Request::new(inbound.body);
+    *request.method_mut() = inbound.method;
+    *request.uri_mut() = inbound.target;
+    *request.headers_mut() = headers;
+    request
+}

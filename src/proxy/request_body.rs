@@ -1,0 +1,177 @@
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use parking_lot::Mutex;
+use tokio::time::Sleep;
+
+use super::{Exchange, Waiting};
+use crate::http::{ClientBody, ClientBodyError, IdentityHeaders};
+
+/// The body of a request on its way to the upstream: counted, and late when the client stalls.
+#[derive(Debug)]
+pub struct RequestBody {
+    body: ClientBody,
+    exchange: Rc<Exchange>,
+    /// How long the client may take for the next bytes.
+    patience: Duration,
+    /// How long the upstream has for its head once the body has moved.
+    response_timeout: Option<Duration>,
+    /// What a client may not forge in trailers either.
+    identity: Option<Arc<IdentityHeaders>>,
+    gate: Option<Gate>,
+}
+
+/// Keeps the body of a request with `Expect: 100-continue` until the upstream wants it, or a second
+/// has passed (RFC 9110 §10.1.1): asking for the body is what sends the client its 100.
+#[derive(Debug)]
+struct Gate {
+    signal: Arc<Continue>,
+    until: Pin<Box<Sleep>>,
+}
+
+/// The upstream's `100 Continue`, which hyper tells from inside its own connection.
+#[derive(Debug, Default)]
+pub(super) struct Continue {
+    has_come: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
+
+impl RequestBody {
+    /// The body of a request that came in `exchange`; `patience` is how long the client may take for
+    /// the next bytes.
+    #[must_use]
+    pub const fn new(body: ClientBody, exchange: Rc<Exchange>, patience: Duration) -> Self {
+        Self {
+            body,
+            exchange,
+            patience,
+            response_timeout: None,
+            identity: None,
+            gate: None,
+        }
+    }
+
+    /// Whether nothing will come.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        matches!(self.body, ClientBody::Empty)
+    }
+
+    /// The same exchange without a body.
+    pub(super) fn none(&self) -> Self {
+        Self {
+            body: ClientBody::Empty,
+            exchange: Rc::clone(&self.exchange),
+            patience: self.patience,
+            response_timeout: self.response_timeout,
+            identity: self.identity.clone(),
+            gate: None,
+        }
+    }
+
+    /// It goes to an upstream, which has `response_timeout` for its head, counted anew whenever the
+    /// body moves; trailers lose what a client may not forge.
+    pub(super) fn outbound(&mut self, response_timeout: Duration, identity: &Arc<IdentityHeaders>) {
+        self.response_timeout = Some(response_timeout);
+        self.identity = Some(Arc::clone(identity));
+    }
+
+    /// Keeps the body back until the upstream's `100 Continue`.
+    pub(super) fn hold_for_continue(&mut self) -> Arc<Continue> {
+        let signal = Arc::<Continue>::default();
+        self.gate = Some(Gate {
+            signal: Arc::clone(&signal),
+            until: Box::pin(tokio::time::sleep(CONTINUE_PATIENCE)),
+        });
+        signal
+    }
+
+    fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(gate) = &mut self.gate {
+            let is_open = gate.signal.poll(cx).is_ready() || gate.until.as_mut().poll(cx).is_ready();
+            if !is_open {
+                return Poll::Pending;
+            }
+            self.gate = None;
+        }
+        Poll::Ready(())
+    }
+
+    fn moved(&self, frame: &mut Frame<Bytes>) {
+        if let Some(data) = frame.data_ref() {
+            let more = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            let received = &self.exchange.received_bytes;
+            received.set(received.get().saturating_add(more));
+        }
+        if let (Some(trailers), Some(identity)) = (frame.trailers_mut(), &self.identity) {
+            identity.strip_trailers(trailers);
+        }
+        match self.response_timeout {
+            _ if self.has_answer() => {}
+            Some(timeout) => self.exchange.wait_for(Waiting::Head, timeout),
+            None => self.exchange.go_on(),
+        }
+    }
+
+    /// Once the answer has begun, the answer's own deadlines rule.
+    const fn has_answer(&self) -> bool {
+        self.exchange.answered_at.get().is_some()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = ClientBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ClientBodyError>>> {
+        if self.poll_gate(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let mut polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &mut polled {
+            Poll::Ready(Some(Ok(frame))) => self.moved(frame),
+            Poll::Pending if !self.has_answer() => {
+                self.exchange.still_wait_for(Waiting::Request, self.patience);
+            }
+            Poll::Ready(_) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Continue {
+    /// The upstream wants the body.
+    pub(super) fn come(&self) {
+        self.has_come.store(true, Ordering::Release);
+        if let Some(waker) = self.waker.lock().take() {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.has_come.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        *self.waker.lock() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}

@@ -1,0 +1,196 @@
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::checked::{Checked, Patience};
+use super::line::{Line, Refusal};
+use super::worker::Worker;
+use crate::gateway::{GatewayBody, Peer, Relay, RelayEnd, Reply};
+use crate::http::{ApiError, ClientBody, Code};
+
+/// How long, and for how many bytes, what a client still sends is read after the last answer: closing
+/// at once would reset the connection and take the answer from it (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: u64 = 256 * 1024;
+
+/// Serves one HTTP/1 connection to its end.
+pub(super) async fn serve<Io>(io: Io, line: Rc<Line>, peer: Peer, worker: Rc<Worker>)
+where
+    Io: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let settings = &worker.settings;
+    let patience = Patience {
+        head: settings.head_timeout,
+        idle: settings.idle_timeout,
+        body: settings.body_timeout,
+    };
+    let io = Checked::new(io, Rc::clone(&line), settings.max_head, patience);
+    let relay = Rc::new(std::cell::Cell::new(None));
+    let service = {
+        let served = Rc::new(Served {
+            worker: Rc::clone(&worker),
+            line: Rc::clone(&line),
+            peer,
+            relay: Rc::clone(&relay),
+        });
+        service_fn(move |request| {
+            let served = Rc::clone(&served);
+            async move { Ok::<_, Infallible>(served.answer(request).await) }
+        })
+    };
+    let mut connection = http1::Builder::new()
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(settings.max_head.max(hyper_min_buf()))
+        .serve_connection(TokioIo::new(io), service);
+    let mut is_draining = false;
+    let served = poll_fn(|cx| {
+        if !is_draining && worker.is_draining() {
+            is_draining = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        connection.poll_without_shutdown(cx)
+    });
+    if let Err(error) = served.await {
+        // An answer that could not be given whole must look so. Other errors are the client's.
+        if error.is_user() {
+            line.must_reset.set(true);
+        }
+        return;
+    }
+    let parts = connection.into_parts();
+    let mut io = parts.io.into_inner();
+    match relay.take() {
+        Some(relay) => run_relay(relay, io, parts.read_buf, &line).await,
+        None => close(&mut io).await,
+    }
+}
+
+/// What answers the requests of one connection.
+struct Served {
+    worker: Rc<Worker>,
+    line: Rc<Line>,
+    peer: Peer,
+    relay: Rc<std::cell::Cell<Option<Box<Relay>>>>,
+}
+
+impl Served {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Http1Body> {
+        self.line.is_busy.set(true);
+        let reply = match self.line.refusal.take() {
+            Some(refusal) => {
+                let error = match refusal {
+                    Refusal::Framing(error) => error.into(),
+                    Refusal::TooSlow => ApiError::new(Code::RequestTimeout),
+                };
+                self.worker.gateway.refuse_head(&error, &self.peer)
+            }
+            None => {
+                let request = request.map(ClientBody::http1);
+                self.worker.gateway.answer(request, &self.peer).await
+            }
+        };
+        match reply {
+            Reply::Response(response) => response.map(|body| self.body(body)),
+            Reply::Switch(response, relay) => {
+                self.line.is_switched.set(true);
+                self.relay.set(Some(relay));
+                response.map(|()| Http1Body::Empty)
+            }
+        }
+    }
+
+    fn body(&self, body: GatewayBody) -> Http1Body {
+        if body.is_guarded() {
+            self.line.guard(body.exchange());
+        }
+        Http1Body::Whole {
+            body,
+            line: Rc::clone(&self.line),
+        }
+    }
+}
+
+/// The body of an answer, which knows when the connection is idle again.
+enum Http1Body {
+    Empty,
+    Whole { body: GatewayBody, line: Rc<Line> },
+}
+
+impl Body for Http1Body {
+    type Data = Bytes;
+    type Error = crate::gateway::BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Empty => std::task::Poll::Ready(None),
+            Self::Whole { body, .. } => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        match self {
+            Self::Empty => http_body::SizeHint::with_exact(0),
+            Self::Whole { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+impl Drop for Http1Body {
+    fn drop(&mut self) {
+        if let Self::Whole { line, .. } = self {
+            line.is_busy.set(false);
+        }
+    }
+}
+
+async fn run_relay<Io>(relay: Box<Relay>, mut io: Io, early: Bytes, line: &Line)
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    line.guard(relay.exchange());
+    match relay.run(&mut io, early).await {
+        RelayEnd::Closed => close(&mut io).await,
+        RelayEnd::Reset => line.must_reset.set(true),
+    }
+}
+
+/// Says that nothing more comes, and gives the client time to take what did.
+async fn close<Io>(io: &mut Io)
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    let linger = async {
+        io.shutdown().await?;
+        tokio::io::copy(&mut io.take(LINGER_BYTES), &mut tokio::io::sink()).await
+    };
+    // Whatever becomes of it, the connection is over.
+    let _ = tokio::time::timeout(LINGER, linger).await;
+}
+
+const MAX_HEADERS: usize = 256;
+
+/// hyper refuses a smaller buffer.
+const fn hyper_min_buf() -> usize {
+    8192
+}
