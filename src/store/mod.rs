@@ -7,6 +7,7 @@
 mod change;
 mod error;
 mod limit;
+mod memory_limits;
 mod record;
 
 use std::fmt;
@@ -14,7 +15,8 @@ use std::pin::Pin;
 
 pub use change::{Change, Durability, Recorded};
 pub use error::StoreError;
-pub use limit::{Limit, LimitKey, MemoryLimits, Verdict};
+pub use limit::{Limit, LimitKey, Verdict};
+pub use memory_limits::MemoryLimits;
 pub use record::{KeyRecord, LiveReset, OwnedKey, RevokedSession, SessionView, UserRecord};
 
 use crate::domain::{Digest, Email, KeyId, SessionId, Timestamp, UserId};
