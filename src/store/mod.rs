@@ -5,6 +5,7 @@
 //! hear of. The records are the same JSON in every store.
 
 mod change;
+mod embedded;
 mod error;
 mod limit;
 mod memory_limits;
@@ -14,6 +15,9 @@ use std::fmt;
 use std::pin::Pin;
 
 pub use change::{Change, Durability, Recorded};
+pub use embedded::{
+    BackupError, Embedded, Existing, OpenError, RestoreError, RestoreReport, RevivedKey, restore,
+};
 pub use error::StoreError;
 pub use limit::{Limit, LimitKey, Verdict};
 pub use memory_limits::MemoryLimits;
