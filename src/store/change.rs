@@ -19,7 +19,8 @@ pub enum Change {
         /// Which.
         key: KeyId,
     },
-    /// Every session of a user was revoked; their keys work on.
+    /// Every session of a user was revoked. Their keys work on, and are read again as with
+    /// [`Change::Reread`]: role, address or name may be others too.
     Sessions {
         /// Whose.
         user: UserId,

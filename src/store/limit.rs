@@ -38,7 +38,3 @@ pub enum Verdict {
     /// It does not, and has counted nothing.
     Wait(Duration),
 }
-
-/// Limits kept in this process.
-#[derive(Debug)]
-pub struct MemoryLimits;

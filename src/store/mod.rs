@@ -5,16 +5,22 @@
 //! hear of. The records are the same JSON in every store.
 
 mod change;
+mod embedded;
 mod error;
 mod limit;
+mod memory_limits;
 mod record;
 
 use std::fmt;
 use std::pin::Pin;
 
 pub use change::{Change, Durability, Recorded};
+pub use embedded::{
+    BackupError, Embedded, Existing, OpenError, RestoreError, RestoreReport, RevivedKey, restore,
+};
 pub use error::StoreError;
-pub use limit::{Limit, LimitKey, MemoryLimits, Verdict};
+pub use limit::{Limit, LimitKey, Verdict};
+pub use memory_limits::MemoryLimits;
 pub use record::{KeyRecord, LiveReset, OwnedKey, RevokedSession, SessionView, UserRecord};
 
 use crate::domain::{Digest, Email, KeyId, SessionId, Timestamp, UserId};

@@ -1,0 +1,19 @@
+//! What every store promises, and what the embedded one promises beyond that.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on says so by panicking"
+)]
+#![expect(
+    clippy::cognitive_complexity,
+    reason = "it counts awaits and assertions as branches; the tests are straight lines"
+)]
+
+mod damage;
+mod embedded;
+mod full_disk;
+mod model;
+mod suite;
+mod support;
