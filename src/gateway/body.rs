@@ -7,7 +7,8 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::record::{End, Record};
 use super::recheck::Recheck;
-use crate::api::{ApiBody, ApiBodyError};
+use crate::accounts::AccountError;
+use crate::api::ApiBody;
 use crate::proxy::{Exchange, UpstreamBody, Waiting};
 use crate::revocation::Alarm;
 
@@ -41,7 +42,17 @@ pub enum BodyError {
     Upstream(#[source] hyper::Error),
     /// The store broke off.
     #[error("the store broke off")]
-    Api(#[source] ApiBodyError),
+    Api(#[source] AccountError),
+}
+
+impl From<ApiBody> for Source {
+    fn from(body: ApiBody) -> Self {
+        match body {
+            ApiBody::Empty => Self::Full(Bytes::new()),
+            ApiBody::Full(bytes) => Self::Full(bytes),
+            ApiBody::Users(_) => Self::Api(body),
+        }
+    }
 }
 
 impl GatewayBody {
@@ -67,7 +78,8 @@ impl GatewayBody {
         error
     }
 
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+    /// Ready once it must be broken off, whatever is still to come.
+    pub fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let exchange = Rc::clone(&self.record.exchange);
         let Poll::Ready(alarm) = exchange.watched.poll_alarm(cx) else {
             return Poll::Pending;
@@ -101,8 +113,10 @@ impl GatewayBody {
         }
     }
 
-    /// The call that revokes a credential may itself be its last: its own answer is not cut.
-    const fn is_guarded(&self) -> bool {
+    /// Whether a revocation cuts it. The call that revokes a credential may be its last, so answers
+    /// of the gateway's own that are given in one piece are not.
+    #[must_use]
+    pub const fn is_guarded(&self) -> bool {
         !matches!(self.source, Source::Full(_))
     }
 
@@ -172,6 +186,7 @@ impl Body for GatewayBody {
 
 impl Drop for GatewayBody {
     fn drop(&mut self) {
+        self.record.exchange.end();
         if !self.is_done && !self.is_source_done() && self.record.end.is_none() {
             self.record.end = Some(End::Client);
         }

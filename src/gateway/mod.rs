@@ -30,7 +30,7 @@ use crate::auth::{Admitted, Authenticator};
 use crate::config::{self, Access};
 use crate::domain::Clock;
 use crate::http::{
-    ApiError, Client, ClientBody, Code, FramingError, Host, IdentityHeaders, NormalPath,
+    ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath,
     OfferedProtocols, Place, RequestId, Upgrade, WEBSOCKET_PROTOCOL, forwarded, hop_by_hop, problem,
     read_credential, remove_credentials, remove_offered_tokens, upgrade_requested,
 };
@@ -156,10 +156,10 @@ impl Gateway {
     }
 
     /// Answers a head that was refused before it was read as a request.
-    pub fn refuse_head(self: &Rc<Self>, error: FramingError, peer: &Peer) -> Reply {
+    pub fn refuse_head(self: &Rc<Self>, error: &ApiError, peer: &Peer) -> Reply {
         let (head, ()) = Request::new(()).into_parts();
         let record = self.record(&head, peer.address.ip(), RequestId::new());
-        refuse(&error.into(), record)
+        refuse(error, record)
     }
 
     /// The steps of a request. What comes back is the service's own answer, or the gateway's.
