@@ -1,5 +1,6 @@
 //! HTTP without policy: what a request says, and how an answer says no.
 //!
+//! - [`framing`] follows the raw bytes of an HTTP/1 connection and lets only plain heads through.
 //! - [`path`] makes the one form of a path that decides the route and reaches the upstream.
 //! - [`credential`] finds the one credential of a request, and takes it out.
 //! - [`identity`] takes out what a client may forge, and tells the upstream of the principal.
@@ -16,6 +17,7 @@
 pub mod credential;
 mod error;
 pub mod forwarded;
+pub mod framing;
 pub mod header;
 pub mod hop_by_hop;
 pub mod identity;
@@ -30,6 +32,7 @@ pub use credential::{
 };
 pub use error::{ApiError, Code, FieldError};
 pub use forwarded::{Client, Hop};
+pub use framing::{FollowState, Follower, FramingError};
 pub use hop_by_hop::{Upgrade, upgrade_requested};
 pub use identity::{IdentityHeaders, IdentityValues};
 pub use path::{NormalPath, PathError};
