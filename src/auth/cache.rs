@@ -73,7 +73,7 @@ impl CacheKey {
             Credential::Session(_) => b"s",
             Credential::ApiKey(_) => b"k",
         };
-        let digest = Digest::of(&[kind, credential.as_str().as_bytes()]);
+        let digest = Digest::of(&[kind, credential.bytes()]);
         let mut short = [0; 16];
         for (to, from) in short.iter_mut().zip(digest.as_bytes()) {
             *to = *from;

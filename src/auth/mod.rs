@@ -1,6 +1,9 @@
 //! From a credential to an admission: tokens, keys, passwords, limits.
 
+mod admitted;
 mod argon;
+mod authenticator;
+mod cache;
 mod credit;
 mod hash_queue;
 mod hasher;
@@ -13,6 +16,9 @@ mod signing_key;
 mod throttle;
 mod token;
 
+pub use admitted::{Admitted, Forbidden, HasMethod};
+pub use authenticator::{AuthError, Authenticator};
+pub use cache::{AdmissionCache, CacheKey};
 pub use hasher::{HashError, Hasher, Lane};
 pub use keyring::KeyRing;
 pub use password::{PasswordPolicy, PasswordRefused};

@@ -212,6 +212,10 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Checked<Io> {
                 this.line.read_idle(cx);
                 return Poll::Pending;
             }
+            if let Some(error) = this.follower.failure() {
+                this.refuse(Refusal::Framing(error))?;
+                continue;
+            }
             let read = if this.held.is_empty() {
                 ready!(this.poll_read_through(cx, buf))?
             } else {

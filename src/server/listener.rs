@@ -87,6 +87,10 @@ fn socket(address: SocketAddr, sharing: Sharing) -> Result<Socket, ListenError> 
             Some(Protocol::TCP),
         )?;
         socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            // Whether `[::]` means IPv4 too would else be the machine's choice.
+            socket.set_only_v6(true)?;
+        }
         if sharing == Sharing::Workers {
             socket.set_reuse_port(true)?;
         }
