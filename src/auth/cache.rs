@@ -90,7 +90,7 @@ impl std::hash::Hash for CacheKey {
 
 /// Takes eight bytes of a digest as they are: they are as good as any hash of them.
 #[derive(Debug, Default)]
-pub struct Taken(u64);
+pub(super) struct Taken(u64);
 
 impl Hasher for Taken {
     fn finish(&self) -> u64 {

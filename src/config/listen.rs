@@ -115,8 +115,7 @@ impl Taken {
 pub(super) fn address_in(text: &Text<'_>, address: &str) -> Option<SocketAddr> {
     let parsed = address.parse::<SocketAddr>();
     match parsed {
-        Ok(address) if address.port() > 0 => return Some(address),
-        Ok(_) => text.wrong("has port 0", "write a port of 1 to 65535"),
+        Ok(address) => return Some(address),
         Err(_) => text.wrong("is not an address to listen on", way_out(address)),
     }
     None

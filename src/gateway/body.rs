@@ -7,8 +7,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::record::{End, Record};
 use super::recheck::Recheck;
-use crate::accounts::AccountError;
-use crate::api::ApiBody;
+use crate::api::{ApiBody, ApiBodyError};
 use crate::proxy::{Exchange, UpstreamBody, Waiting};
 use crate::revocation::Alarm;
 
@@ -42,7 +41,7 @@ pub enum BodyError {
     Upstream(#[source] hyper::Error),
     /// The store broke off.
     #[error("the store broke off")]
-    Api(#[source] AccountError),
+    Api(#[source] ApiBodyError),
 }
 
 impl From<ApiBody> for Source {
@@ -59,9 +58,9 @@ impl GatewayBody {
     pub(super) fn new(source: Source, record: Record) -> Self {
         Self {
             source,
+            is_done: record.is_head_alone(),
             record,
             recheck: Recheck::default(),
-            is_done: false,
         }
     }
 
@@ -113,11 +112,11 @@ impl GatewayBody {
         }
     }
 
-    /// Whether a revocation cuts it. The call that revokes a credential may be its last, so answers
-    /// of the gateway's own that are given in one piece are not.
+    /// Whether the end of its admission cuts it. Refusals are not cut, nor is the answer of the very
+    /// call that revoked the credential.
     #[must_use]
     pub const fn is_guarded(&self) -> bool {
-        !matches!(self.source, Source::Full(_))
+        self.record.is_guarded
     }
 
     fn passed(&mut self, polled: &Option<Result<Frame<Bytes>, BodyError>>) {

@@ -48,7 +48,8 @@ where
         });
         service_fn(move |request| {
             let served = Rc::clone(&served);
-            async move { Ok::<_, Infallible>(served.answer(request).await) }
+            // hyper gives its connection back only where it can move the service's future.
+            Box::pin(async move { Ok::<_, Infallible>(served.answer(request).await) })
         })
     };
     let mut connection = http1::Builder::new()

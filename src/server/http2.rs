@@ -8,14 +8,14 @@ use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, Stream};
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{Method, Request, Response, header};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::line::Line;
 use super::worker::Worker;
 use crate::gateway::{BodyError, GatewayBody, Peer, Reply};
-use crate::http::{ApiError, ClientBody, Code};
+use crate::http::ClientBody;
 use crate::proxy::Waiting;
 
 /// Serves one HTTP/2 connection to its end, all its streams in one task.
@@ -95,8 +95,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
         }
         self.is_draining = true;
         self.connection.graceful_shutdown();
+        // The client has as long again for its own goodbye; polled once more, so that ours is sent.
         self.line.read_moved();
-        self.line.wake_soon(cx)
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -158,7 +160,6 @@ async fn give(
         return;
     };
     if is_done {
-        body.end();
         return;
     }
     let timeout = worker.settings.write_timeout;

@@ -155,6 +155,7 @@ fn serve(
     let metrics = worker.gateway.metrics();
     metrics.accepted.fetch_add(1, Ordering::Relaxed);
     metrics.open.fetch_add(1, Ordering::Relaxed);
+    worker.opened();
     let open = Open {
         worker: Rc::clone(worker),
         _place: place,

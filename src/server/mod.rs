@@ -19,7 +19,7 @@ mod tls;
 mod worker;
 
 pub use admin::{Admin, serve_admin};
-pub use admin_socket::{AdminSocket, AdminSocketError};
+pub use admin_socket::{AdminSocket, AdminSocketError, Backup};
 pub use listener::{Bound, ListenError, bind};
 pub use shutdown::{Drain, Stage};
 pub use tls::{TlsError, self_signed, tls_config};
