@@ -125,8 +125,9 @@ impl AccessWriter {
 }
 
 fn write_all(buffers: &Receiver<String>) {
-    let mut out = io::stdout().lock();
     for lines in buffers {
+        // Held no longer than for this: the command line prints too.
+        let mut out = io::stdout().lock();
         // A reader that went away is no reason to stop serving.
         let _ = out.write_all(lines.as_bytes());
         let _ = out.flush();

@@ -1,0 +1,98 @@
+use std::path::{Path, absolute};
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::CliError;
+use super::arguments::StoreCommand;
+use super::operator::{Operator, read, request};
+use super::output::{Output, table};
+use super::owner::keep_owner;
+use crate::config::{Config, StoreUrl};
+use crate::domain::{Clock, SystemClock};
+use crate::store::{Embedded, Existing, RestoreReport, restore};
+
+/// A large store takes its time to be copied and read back.
+const BACKUP_PATIENCE: Duration = Duration::from_secs(3600);
+
+pub(super) fn run(command: StoreCommand, config: &Config, output: &Output) -> Result<(), CliError> {
+    let StoreUrl::Embedded(store) = &config.store;
+    match command {
+        StoreCommand::Backup { file } => backup(config, store, &file, output),
+        StoreCommand::Restore { file, replace } => {
+            let existing = if replace {
+                Existing::Replace
+            } else {
+                Existing::Keep
+            };
+            put_back(store, &file, existing, output)
+        }
+    }
+}
+
+fn backup(config: &Config, store: &Path, file: &Path, output: &Output) -> Result<(), CliError> {
+    // The node has a working folder of its own.
+    let file = absolute(file).unwrap_or_else(|_| file.to_owned());
+    match Operator::node(config)? {
+        Some(node) => {
+            let body = json!({ "to": file });
+            let request = request(Method::POST, "/store/backup", Some(&body))?;
+            read(node.patient(BACKUP_PATIENCE).call(request)?)?;
+        }
+        None if store.exists() => Embedded::open(store)?.backup(&file)?,
+        None => return Err(CliError::NoStore(store.to_owned())),
+    }
+    output.say(&format!("saved the store to {}", file.display()));
+    Ok(())
+}
+
+fn put_back(
+    store: &Path,
+    file: &Path,
+    existing: Existing,
+    output: &Output,
+) -> Result<(), CliError> {
+    keep_owner(store)?;
+    let report = restore(file, store, existing, SystemClock.now())?;
+    output.say(&format!(
+        "restored {} from {}; users: {}, all their sessions have ended",
+        store.display(),
+        file.display(),
+        report.users
+    ));
+    match report.keys.len() {
+        0 => output.say("no API key works again"),
+        keys => output.say(&format!(
+            "API keys that work again: {keys}; revoke those that were revoked since the backup"
+        )),
+    }
+    output.result(&json_of(&report), || text_of(&report))
+}
+
+fn json_of(report: &RestoreReport) -> Value {
+    let keys = report.keys.iter().map(|key| {
+        json!({
+            "id": key.id,
+            "name": key.name,
+            "key_prefix": key.shown_prefix,
+            "owner": key.owner.as_str(),
+        })
+    });
+    json!({ "users": report.users, "keys": keys.collect::<Vec<_>>() })
+}
+
+fn text_of(report: &RestoreReport) -> String {
+    if report.keys.is_empty() {
+        return String::new();
+    }
+    let rows = report.keys.iter().map(|key| {
+        [
+            format!("{}…", key.shown_prefix),
+            key.name.to_string(),
+            key.owner.to_string(),
+            key.id.to_string(),
+        ]
+    });
+    table(["KEY", "NAME", "OWNER", "ID"], &rows.collect::<Vec<_>>())
+}

@@ -1,0 +1,96 @@
+use std::fs;
+
+use serde_json::json;
+
+use crate::world::{House, tree};
+
+const ROUTES: &str = r#"
+[upstreams.reports]
+servers = ["http://10.0.0.5:9000"]
+[[routes]]
+path = "/reports"
+upstream = "reports"
+allow = [{ role = "admin" }, { role = "viewer", methods = ["GET"] }]
+[[routes]]
+path = "/"
+upstream = "reports"
+public = true
+"#;
+
+#[test]
+fn check_prints_what_the_configuration_means_and_touches_nothing() {
+    let house = House::new();
+    house.configure(ROUTES);
+    let before = tree(&house.path(""));
+
+    let ran = house.run(&["check"]);
+
+    assert!(ran.err.contains("warning: no [mail]"), "{}", ran.err);
+    let told = ran.ok();
+    for line in [
+        "listen  https://127.0.0.1:",
+        "any   /reports  admin, viewer (GET)  reports (",
+        "any   /         anyone               reports (",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    assert_eq!(tree(&house.path("")), before);
+}
+
+#[test]
+fn a_program_gets_the_same_as_json() {
+    let house = House::new();
+    house.configure(ROUTES);
+    let mut ran = house.json(&["check"]);
+    assert_eq!(ran["file"], json!(house.config()));
+    assert_eq!(ran["listen"], json!([house.url("")]));
+    let routes = ran["routes"].take();
+    assert_eq!(routes[0]["path"], "/reports");
+    assert_eq!(routes[0]["upstream"], "reports");
+    assert_eq!(
+        routes[0]["allow"][1],
+        json!({"role": "viewer", "methods": ["GET"]})
+    );
+    assert_eq!(routes[1]["public"], true);
+    assert!(ran["warnings"].as_array().unwrap().len() >= 2);
+}
+
+#[test]
+fn every_mistake_is_told_by_every_command_that_reads_the_configuration() {
+    let house = House::new();
+    house.configure("[sessions]\nlifetime = \"long\"\n[loging]\n");
+    for command in [
+        &["check"][..],
+        &["serve"],
+        &["user", "list"],
+        &["key", "list", "ada@example.com"],
+        &["store", "backup", "b.db"],
+    ] {
+        let said = house.run(command).failed(78);
+        for part in ["gateway.toml:8", "lifetime", "loging", "logging"] {
+            assert!(said.contains(part), "{command:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn files_that_the_configuration_names_must_be_of_use() {
+    let house = House::new();
+    for (more, part) in [
+        (
+            "[server.tls]\ncertificate = \"a.crt\"\nprivate_key = \"a.key\"\n",
+            "a.crt",
+        ),
+        (
+            "[[sessions.signing_keys]]\nfile = \"none.pem\"\n",
+            "signing-key create",
+        ),
+    ] {
+        house.configure(more);
+        for command in ["check", "serve"] {
+            let said = house.run(&[command]).failed(78);
+            assert!(said.contains(part), "{command}: {said}");
+        }
+    }
+    assert!(fs::metadata(house.path("data")).is_err() || tree(&house.path("data")).len() <= 1);
+}
