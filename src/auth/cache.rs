@@ -73,7 +73,7 @@ impl CacheKey {
             Credential::Session(_) => b"s",
             Credential::ApiKey(_) => b"k",
         };
-        let digest = Digest::of(&[kind, credential.as_str().as_bytes()]);
+        let digest = Digest::of(&[kind, credential.bytes()]);
         let mut short = [0; 16];
         for (to, from) in short.iter_mut().zip(digest.as_bytes()) {
             *to = *from;
@@ -90,7 +90,7 @@ impl std::hash::Hash for CacheKey {
 
 /// Takes eight bytes of a digest as they are: they are as good as any hash of them.
 #[derive(Debug, Default)]
-pub struct Taken(u64);
+pub(super) struct Taken(u64);
 
 impl Hasher for Taken {
     fn finish(&self) -> u64 {

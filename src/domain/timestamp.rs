@@ -59,6 +59,14 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(span).unwrap_or(0))
     }
 
+    /// The moment as HTTP headers have it (RFC 9110 §5.6.7): `Wed, 18 Mar 2026 10:00:00 GMT`.
+    #[must_use]
+    pub fn http_date(self) -> String {
+        let moment = jiff::Timestamp::from_second(self.as_secs()).unwrap_or(jiff::Timestamp::MAX);
+        let civil = jiff::tz::Offset::UTC.to_datetime(moment);
+        civil.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     /// Reads a time of day as people and programs write it (RFC 3339); without an offset it is UTC.
     ///
     /// # Errors
@@ -96,6 +104,12 @@ mod tests {
     fn a_time_is_written_without_fraction_and_offset() {
         let moment = Timestamp::from_millis(1_773_828_000_999);
         assert_eq!(moment.to_string(), "2026-03-18T10:00:00");
+    }
+
+    #[test]
+    fn headers_have_the_day_and_gmt() {
+        let moment = Timestamp::from_millis(1_773_828_000_999);
+        assert_eq!(moment.http_date(), "Wed, 18 Mar 2026 10:00:00 GMT");
     }
 
     #[test]

@@ -44,13 +44,23 @@ pub enum BodyError {
     Api(#[source] ApiBodyError),
 }
 
+impl From<ApiBody> for Source {
+    fn from(body: ApiBody) -> Self {
+        match body {
+            ApiBody::Empty => Self::Full(Bytes::new()),
+            ApiBody::Full(bytes) => Self::Full(bytes),
+            ApiBody::Users(_) => Self::Api(body),
+        }
+    }
+}
+
 impl GatewayBody {
     pub(super) fn new(source: Source, record: Record) -> Self {
         Self {
             source,
+            is_done: record.is_head_alone(),
             record,
             recheck: Recheck::default(),
-            is_done: false,
         }
     }
 
@@ -67,7 +77,8 @@ impl GatewayBody {
         error
     }
 
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+    /// Ready once it must be broken off, whatever is still to come.
+    pub fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let exchange = Rc::clone(&self.record.exchange);
         let Poll::Ready(alarm) = exchange.watched.poll_alarm(cx) else {
             return Poll::Pending;
@@ -101,9 +112,11 @@ impl GatewayBody {
         }
     }
 
-    /// The call that revokes a credential may itself be its last: its own answer is not cut.
-    const fn is_guarded(&self) -> bool {
-        !matches!(self.source, Source::Full(_))
+    /// Whether the end of its admission cuts it. Refusals are not cut, nor is the answer of the very
+    /// call that revoked the credential.
+    #[must_use]
+    pub const fn is_guarded(&self) -> bool {
+        self.record.is_guarded
     }
 
     fn passed(&mut self, polled: &Option<Result<Frame<Bytes>, BodyError>>) {
@@ -172,6 +185,7 @@ impl Body for GatewayBody {
 
 impl Drop for GatewayBody {
     fn drop(&mut self) {
+        self.record.exchange.end();
         if !self.is_done && !self.is_source_done() && self.record.end.is_none() {
             self.record.end = Some(End::Client);
         }

@@ -19,7 +19,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header, request};
+use http::{HeaderValue, Method, Request, Response, Uri, header, request};
 use ipnet::IpNet;
 
 use self::body::Source;
@@ -30,8 +30,8 @@ use crate::auth::{Admitted, Authenticator};
 use crate::config::{self, Access};
 use crate::domain::Clock;
 use crate::http::{
-    ApiError, Client, ClientBody, Code, FramingError, Host, IdentityHeaders, NormalPath,
-    OfferedProtocols, Place, RequestId, Upgrade, WEBSOCKET_PROTOCOL, forwarded, hop_by_hop, problem,
+    ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath,
+    OfferedProtocols, PathError, Place, RequestId, Upgrade, WEBSOCKET_PROTOCOL, forwarded, hop_by_hop, problem,
     read_credential, remove_credentials, remove_offered_tokens, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Tunnel, Upstreams, Waiting};
@@ -156,10 +156,10 @@ impl Gateway {
     }
 
     /// Answers a head that was refused before it was read as a request.
-    pub fn refuse_head(self: &Rc<Self>, error: FramingError, peer: &Peer) -> Reply {
+    pub fn refuse_head(self: &Rc<Self>, error: &ApiError, peer: &Peer) -> Reply {
         let (head, ()) = Request::new(()).into_parts();
         let record = self.record(&head, peer.address.ip(), RequestId::new());
-        refuse(&error.into(), record)
+        refuse(error, record)
     }
 
     /// The steps of a request. What comes back is the service's own answer, or the gateway's.
@@ -206,12 +206,13 @@ impl Gateway {
             remove_credentials(&mut head.headers)
         };
         record.upstream = Some(settings.upstream);
+        record.is_guarded = true;
         let inbound = Inbound {
             method: head.method,
             version: head.version,
             headers: head.headers,
             body,
-            target: path.target(target.path_and_query())?,
+            target: upstream_target(&path, &target)?,
             host: host.map(Host::into_value),
             client,
             peer: peer.address.ip(),
@@ -300,10 +301,14 @@ impl Gateway {
         record.code = answered.code;
         if let Some(admission) = answered.admission {
             exchange.watched.renew(Arc::clone(&admission));
+            // The call that ends its own admission is answered all the same.
+            if let Some(ended) = admission.ended().filter(|_| !answered.outlives_admission) {
+                return Err(ended.into());
+            }
             record.admission = Some(admission);
         }
-        let response = answered.response;
-        Ok(Passed::Answer(response.map(Source::from)))
+        record.is_guarded = !answered.outlives_admission;
+        Ok(Passed::Answer(answered.response.map(Source::from)))
     }
 
     /// Whether a lasting exchange may go on after its principal has changed.
@@ -396,10 +401,19 @@ impl Passed {
     }
 }
 
+/// The target as the upstream gets it: the normal path, and the query as it is.
+fn upstream_target(path: &NormalPath<'_>, target: &Uri) -> Result<Uri, PathError> {
+    match target.path_and_query() {
+        Some(original) => Ok(path.target(original)?.into()),
+        None => Ok(Uri::from_static("/")),
+    }
+}
+
 fn refuse(error: &ApiError, mut record: Record) -> Reply {
     let response = problem(error, record.request_id.as_str());
     record.status = response.status().as_u16();
     record.code = Some(error.code);
+    record.is_guarded = false;
     Reply::Response(response.map(|bytes| GatewayBody::new(Source::Full(bytes), record)))
 }
 

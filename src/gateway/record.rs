@@ -32,6 +32,8 @@ pub(super) struct Record {
     pub(super) upstream: Option<usize>,
     pub(super) admission: Option<Arc<Admission>>,
     pub(super) exchange: Rc<Exchange>,
+    /// Whether the end of its admission cuts the answer.
+    pub(super) is_guarded: bool,
     pub(super) status: u16,
     pub(super) code: Option<Code>,
     /// How the answer ended, when it did not end well.
@@ -72,10 +74,16 @@ impl Record {
             upstream: None,
             admission: None,
             exchange,
+            is_guarded: false,
             status: 0,
             code: None,
             end: None,
         }
+    }
+
+    /// Whether the answer has a head alone.
+    pub(super) fn is_head_alone(&self) -> bool {
+        self.method == Method::HEAD
     }
 
     /// Asks whether the exchange may go on after its principal has changed.

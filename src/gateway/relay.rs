@@ -1,11 +1,13 @@
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::recheck::Recheck;
 use super::record::{End, Record};
-use crate::proxy::{Tunnel, TunnelEnd, Waiting};
+use crate::proxy::{Exchange, Tunnel, TunnelEnd, Waiting};
 use crate::revocation::Alarm;
 
 /// A WebSocket that was let through: it passes bytes both ways until it ends or is cut.
@@ -34,11 +36,19 @@ impl Relay {
         }
     }
 
-    /// Passes bytes until the end. A cut says goodbye with Close 1008 where a frame has ended.
-    pub async fn run<Client>(mut self, client: &mut Client) -> RelayEnd
+    /// The exchange it is part of.
+    #[must_use]
+    pub const fn exchange(&self) -> &Rc<Exchange> {
+        &self.record.exchange
+    }
+
+    /// Passes bytes until the end, first those that came `early`, right behind the switch. A cut says
+    /// goodbye with Close 1008 where a frame has ended.
+    pub async fn run<Client>(mut self, client: &mut Client, early: Bytes) -> RelayEnd
     where
         Client: AsyncRead + AsyncWrite + Unpin,
     {
+        self.tunnel.push_early(early);
         let end = poll_fn(|cx| match self.poll_alarm(cx) {
             Poll::Ready(end) => Poll::Ready(Some(end)),
             Poll::Pending => match self.tunnel.poll_relay(cx, client) {

@@ -1,4 +1,6 @@
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -26,6 +28,8 @@ pub struct Http2Body {
     /// What is left by the request's `Content-Length`, which h2 holds the client to.
     left: Option<u64>,
     is_data_done: bool,
+    /// Set once it is asked for: the client may be waiting for a 100 until then.
+    is_wanted: Rc<Cell<bool>>,
 }
 
 /// The client broke off its request.
@@ -50,9 +54,14 @@ impl ClientBody {
         }
     }
 
-    /// The body of a request over HTTP/2, of `length` bytes where the client said so.
+    /// The body of a request over HTTP/2, of `length` bytes where the client said so. It sets
+    /// `is_wanted` once it is asked for.
     #[must_use]
-    pub fn http2(stream: h2::RecvStream, length: Option<u64>) -> Self {
+    pub fn http2(
+        stream: h2::RecvStream,
+        length: Option<u64>,
+        is_wanted: Rc<Cell<bool>>,
+    ) -> Self {
         if stream.is_end_stream() {
             return Self::Empty;
         }
@@ -60,6 +69,7 @@ impl ClientBody {
             stream,
             left: length,
             is_data_done: false,
+            is_wanted,
         })
     }
 }
@@ -101,6 +111,7 @@ impl Http2Body {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        self.is_wanted.set(true);
         if !self.is_data_done {
             match ready!(self.stream.poll_data(cx)) {
                 Some(Ok(data)) => return Poll::Ready(Some(self.taken(data))),

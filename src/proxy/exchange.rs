@@ -20,6 +20,7 @@ pub struct Exchange {
     pub server: Cell<Option<usize>>,
     waiting: Cell<Waiting>,
     is_parting: Cell<bool>,
+    is_over: Cell<bool>,
 }
 
 /// Whom an exchange waits for, which is whose fault it is when its deadline passes.
@@ -49,6 +50,7 @@ impl Exchange {
             server: Cell::new(None),
             waiting: Cell::new(Waiting::Nobody),
             is_parting: Cell::new(false),
+            is_over: Cell::new(false),
         })
     }
 
@@ -65,6 +67,17 @@ impl Exchange {
     /// It was cut, and all that is still to come is the goodbye.
     pub fn part(&self) {
         self.is_parting.set(true);
+    }
+
+    /// Nothing more of it will come.
+    pub fn end(&self) {
+        self.is_over.set(true);
+    }
+
+    /// Whether everything of it has come.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.is_over.get()
     }
 
     /// Whom it waits for.

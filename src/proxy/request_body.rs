@@ -122,7 +122,7 @@ impl RequestBody {
     }
 
     /// Once the answer has begun, the answer's own deadlines rule.
-    const fn has_answer(&self) -> bool {
+    fn has_answer(&self) -> bool {
         self.exchange.answered_at.get().is_some()
     }
 }

@@ -94,7 +94,7 @@ impl Upstreams {
         };
         let upstream = self.find(index).ok_or_else(|| over(""))?;
         let place = Place {
-            upstreams: Self::clone(self),
+            upstreams: Arc::clone(self),
             index,
         };
         let before = upstream.in_flight.fetch_add(1, Ordering::Relaxed);

@@ -76,6 +76,11 @@ impl Tunnel {
         }
     }
 
+    /// Bytes came from the client right behind the switch.
+    pub fn push_early(&mut self, early: Bytes) {
+        self.up.waiting = early;
+    }
+
     /// The exchange it is part of.
     #[must_use]
     pub const fn exchange(&self) -> &Rc<Exchange> {

@@ -74,6 +74,15 @@ impl Watch {
         }
     }
 
+    /// Wakes everybody, to look at something other than an alarm.
+    pub fn wake_all(&self) {
+        for (_, slot) in self.slots.borrow_mut().iter_mut() {
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
     /// Looks after the slots until nobody is left to ring `bell`.
     pub async fn attend(&self, mut bell: Bell, clock: Arc<dyn Clock>) {
         let mut tick = tokio::time::interval(TICK);

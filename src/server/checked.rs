@@ -27,6 +27,7 @@ pub(super) struct Checked<Io> {
     passed: usize,
     is_refused: bool,
     has_served: bool,
+    is_passing: bool,
 }
 
 /// How long a client may take.
@@ -55,6 +56,7 @@ impl<Io: AsyncRead + Unpin> Checked<Io> {
             passed: 0,
             is_refused: false,
             has_served: false,
+            is_passing: false,
         }
     }
 
@@ -163,7 +165,7 @@ impl<Io: AsyncRead + Unpin> Checked<Io> {
 
     /// The connection is a WebSocket's now; its client must have waited for that.
     fn switch(&mut self) -> io::Result<()> {
-        if self.follower.state() == FollowState::Passthrough {
+        if self.is_passing {
             return Ok(());
         }
         if !self.held.is_empty() {
@@ -173,6 +175,7 @@ impl<Io: AsyncRead + Unpin> Checked<Io> {
             ));
         }
         self.follower.passthrough();
+        self.is_passing = true;
         Ok(())
     }
 }
@@ -208,6 +211,10 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Checked<Io> {
                 // connection after that, and the answer's own deadline bounds the wait.
                 this.line.read_idle(cx);
                 return Poll::Pending;
+            }
+            if let Some(error) = this.follower.failure() {
+                this.refuse(Refusal::Framing(error))?;
+                continue;
             }
             let read = if this.held.is_empty() {
                 ready!(this.poll_read_through(cx, buf))?

@@ -1,12 +1,14 @@
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::checked::{Checked, Patience};
 use super::line::{Line, Refusal};
 use super::worker::Worker;
-use crate::gateway::{GatewayBody, Peer, Relay, RelayEnd, Reply};
+use crate::gateway::{BodyError, GatewayBody, Peer, Relay, RelayEnd, Reply};
 use crate::http::{ApiError, ClientBody, Code};
 
 /// How long, and for how many bytes, what a client still sends is read after the last answer: closing
@@ -36,7 +38,7 @@ where
         body: settings.body_timeout,
     };
     let io = Checked::new(io, Rc::clone(&line), settings.max_head, patience);
-    let relay = Rc::new(std::cell::Cell::new(None));
+    let relay = Rc::new(Cell::new(None));
     let service = {
         let served = Rc::new(Served {
             worker: Rc::clone(&worker),
@@ -46,7 +48,8 @@ where
         });
         service_fn(move |request| {
             let served = Rc::clone(&served);
-            async move { Ok::<_, Infallible>(served.answer(request).await) }
+            // hyper gives its connection back only where it can move the service's future.
+            Box::pin(async move { Ok::<_, Infallible>(served.answer(request).await) })
         })
     };
     let mut connection = http1::Builder::new()
@@ -81,7 +84,7 @@ struct Served {
     worker: Rc<Worker>,
     line: Rc<Line>,
     peer: Peer,
-    relay: Rc<std::cell::Cell<Option<Box<Relay>>>>,
+    relay: Rc<Cell<Option<Box<Relay>>>>,
 }
 
 impl Served {
@@ -129,14 +132,14 @@ enum Http1Body {
 
 impl Body for Http1Body {
     type Data = Bytes;
-    type Error = crate::gateway::BodyError;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
-            Self::Empty => std::task::Poll::Ready(None),
+            Self::Empty => Poll::Ready(None),
             Self::Whole { body, .. } => Pin::new(body).poll_frame(cx),
         }
     }
@@ -148,9 +151,9 @@ impl Body for Http1Body {
         }
     }
 
-    fn size_hint(&self) -> http_body::SizeHint {
+    fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Empty => http_body::SizeHint::with_exact(0),
+            Self::Empty => SizeHint::with_exact(0),
             Self::Whole { body, .. } => body.size_hint(),
         }
     }

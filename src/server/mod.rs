@@ -5,22 +5,22 @@
 //! TLS stands `socket`, which holds back what was cut; between TLS and hyper stands `checked`, which
 //! lets only plain heads through.
 
+mod admin;
+mod admin_socket;
 mod checked;
 mod connection;
 mod http1;
 mod http2;
 mod line;
 mod listener;
-mod ops;
-mod ops_socket;
 mod shutdown;
 mod socket;
 mod tls;
 mod worker;
 
+pub use admin::{Admin, serve_admin};
+pub use admin_socket::{AdminSocket, AdminSocketError, Backup};
 pub use listener::{Bound, ListenError, bind};
-pub use ops::{Ops, Readiness, serve_ops};
-pub use ops_socket::{OpsSocket, OpsSocketError};
 pub use shutdown::{Drain, Stage};
-pub use tls::{TlsError, tls_config};
-pub use worker::{Worker, serve};
+pub use tls::{TlsError, self_signed, tls_config};
+pub use worker::{Worker, WorkerSettings};

@@ -1,6 +1,7 @@
 //! What operators see: life-cycle and fault lines, the access line, metrics.
 
 mod access;
+pub mod audit;
 mod line;
 mod log;
 mod metrics;

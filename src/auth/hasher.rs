@@ -1,0 +1,393 @@
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use argon2::Params;
+use tokio::sync::oneshot;
+
+use super::argon::{Argon, cost_of, is_outdated};
+pub use super::hash_queue::Lane;
+use super::hash_queue::{Awaited, Full, HashQueue};
+use super::random::RandomError;
+use crate::config;
+use crate::domain::Password;
+use crate::http::{ApiError, Code};
+
+/// Hashes passwords (argon2id) on a few threads of its own, at the lowest priority: a flood of
+/// log-ins takes neither the processor nor the memory from proxied traffic.
+///
+/// The threads end when it is dropped.
+pub struct Hasher {
+    queue: Arc<HashQueue<Job>>,
+    cost: Params,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Hasher {
+    /// Starts the threads. One that cannot be started is logged, and the others do its work.
+    #[must_use]
+    pub fn new(passwords: config::Passwords) -> Self {
+        let queue = Arc::new(HashQueue::new());
+        let cost = cost_of(&passwords);
+        let start = |number| {
+            let (queue, argon) = (Arc::clone(&queue), Argon::new(cost.clone()));
+            let thread = std::thread::Builder::new().name(format!("hasher-{number}"));
+            let started = thread.spawn(move || work(&queue, argon));
+            started
+                .inspect_err(|error| tracing::error!(%error, "hasher thread not started"))
+                .ok()
+        };
+        let threads: Vec<_> = (0..passwords.threads.max(1)).filter_map(start).collect();
+        if threads.is_empty() {
+            queue.close();
+        }
+        Self {
+            queue,
+            cost,
+            threads,
+        }
+    }
+
+    /// A new hash of `password`, as a PHC string.
+    ///
+    /// Dropping the future takes the work out of the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] when the lane is full; [`HashError::TooLong`] for a password that
+    /// [`PasswordPolicy`](super::PasswordPolicy) would refuse.
+    pub async fn hash(&self, lane: Lane, password: Password) -> Result<String, HashError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.push(lane, Job::Hash { password, reply })?;
+        answer.await.map_err(|_| HashError::Busy)?
+    }
+
+    /// Whether `stored`, a PHC string, is a hash of `password`. None, for an account that does not
+    /// exist, takes as long and says no.
+    ///
+    /// Dropping the future takes the work out of the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] when the lane is full.
+    pub async fn verify(
+        &self,
+        lane: Lane,
+        password: Password,
+        stored: Option<&str>,
+    ) -> Result<bool, HashError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Verify {
+            password,
+            stored: stored.map(str::to_owned),
+            reply,
+        };
+        self.queue.push(lane, job)?;
+        answer.await.map_err(|_| HashError::Busy)?
+    }
+
+    /// Whether a password that was just verified against `stored` should be hashed again, because
+    /// the configured cost is another.
+    #[must_use]
+    pub fn needs_rehash(&self, stored: &str) -> bool {
+        is_outdated(stored, &self.cost)
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher")
+            .field("cost", &self.cost)
+            .field("threads", &self.threads.len())
+            .finish_non_exhaustive()
+    }
+}
+
+enum Job {
+    Hash {
+        password: Password,
+        reply: oneshot::Sender<Result<String, HashError>>,
+    },
+    Verify {
+        password: Password,
+        stored: Option<String>,
+        reply: oneshot::Sender<Result<bool, HashError>>,
+    },
+}
+
+impl Awaited for Job {
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Hash { reply, .. } => reply.is_closed(),
+            Self::Verify { reply, .. } => reply.is_closed(),
+        }
+    }
+}
+
+fn work(queue: &HashQueue<Job>, mut argon: Argon) {
+    // On Linux this is the priority of the calling thread alone. Without it we are slower, not wrong.
+    if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
+        tracing::debug!(%error, "hasher priority not lowered");
+    }
+    // Who went away meanwhile does not need the answer.
+    while let Some(job) = queue.pop() {
+        match job {
+            Job::Hash { password, reply } => drop(reply.send(argon.hash(&password))),
+            Job::Verify {
+                password,
+                stored,
+                reply,
+            } => drop(reply.send(argon.verify(&password, stored.as_deref()))),
+        }
+    }
+}
+
+/// A password could not be hashed or compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// As many wait as may; try again soon.
+    #[error("too many passwords wait to be hashed")]
+    Busy,
+    /// The password is longer than any may be.
+    #[error("the password is too long")]
+    TooLong,
+    /// There is not enough memory for one hash.
+    #[error("there is not enough memory to hash a password; lower `memory` in [passwords]")]
+    Memory,
+    /// argon2 cannot do what the configuration asks for.
+    #[error("the configured cost of password hashes is out of bounds")]
+    Cost,
+    /// There is no salt to be had.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+}
+
+impl From<Full> for HashError {
+    fn from(_: Full) -> Self {
+        Self::Busy
+    }
+}
+
+impl From<HashError> for ApiError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::new(Code::Overloaded).retry_after(Duration::from_secs(1)),
+            HashError::TooLong => Self::new(Code::Invalid).detail("the password is too long"),
+            HashError::Memory | HashError::Cost | HashError::Random(_) => {
+                tracing::error!(%error, "password not hashed");
+                Self::new(Code::Internal)
+            }
+        }
+    }
+}
+
+/// The nice value that yields to everything else.
+const LOWEST_PRIORITY: i32 = 19;
+
+#[cfg(test)]
+mod tests {
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn settings(threads: usize) -> config::Passwords {
+        config::Passwords {
+            min_length: 8,
+            memory: 64 * 1024,
+            iterations: 2,
+            threads,
+        }
+    }
+
+    fn hasher() -> Hasher {
+        Hasher::new(settings(1))
+    }
+
+    fn password(text: &str) -> Password {
+        Password::new(text.to_owned())
+    }
+
+    async fn verify(hasher: &Hasher, text: &str, stored: Option<&str>) -> bool {
+        let verified = hasher.verify(Lane::Login, password(text), stored);
+        verified.await.unwrap()
+    }
+
+    fn waits(future: Pin<&mut impl Future>) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        future.poll(&mut context).is_pending()
+    }
+
+    /// A hash of `text` made elsewhere, at another cost.
+    fn foreign(text: &str, memory: u32, rounds: u32, lanes: u32) -> String {
+        use argon2::PasswordHasher;
+
+        let cost = Params::new(memory, rounds, lanes, None).unwrap();
+        let hash = argon2::Argon2::from(cost).hash_password_with_salt(text.as_bytes(), b"saltsalt");
+        hash.unwrap().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_password_is_known_again_and_no_other() {
+        let hasher = hasher();
+        let stored = hasher
+            .hash(Lane::Change, password("correct horse"))
+            .await
+            .unwrap();
+
+        assert!(
+            stored.starts_with("$argon2id$v=19$m=64,t=2,p=1$"),
+            "{stored}"
+        );
+        assert!(verify(&hasher, "correct horse", Some(&stored)).await);
+        assert!(!verify(&hasher, "Correct horse", Some(&stored)).await);
+        assert!(!verify(&hasher, "correct horse ", Some(&stored)).await);
+        assert!(!verify(&hasher, "", Some(&stored)).await);
+        assert!(!verify(&hasher, "correct horse", None).await);
+        assert!(!verify(&hasher, "", None).await);
+    }
+
+    #[tokio::test]
+    async fn two_hashes_of_one_password_differ() {
+        let hasher = hasher();
+        let hash = || hasher.hash(Lane::Change, password("correct horse"));
+        assert_ne!(hash().await.unwrap(), hash().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn both_ways_to_type_an_accent_are_one_password() {
+        let hasher = hasher();
+        let stored = hasher
+            .hash(Lane::Change, password("caf\u{e9} noir"))
+            .await
+            .unwrap();
+        assert!(verify(&hasher, "cafe\u{301} noir", Some(&stored)).await);
+    }
+
+    #[tokio::test]
+    async fn a_password_that_is_too_long_is_never_right() {
+        let hasher = hasher();
+        let long = "x".repeat(5000);
+        let stored = foreign("", 64, 2, 1);
+        let refused = hasher.hash(Lane::Change, password(&long)).await;
+        assert_eq!(refused, Err(HashError::TooLong));
+        assert!(verify(&hasher, "", Some(&stored)).await);
+        assert!(!verify(&hasher, &long, Some(&stored)).await);
+    }
+
+    #[tokio::test]
+    async fn hashes_of_another_cost_are_understood_and_due_for_renewal() {
+        let hasher = hasher();
+        for (memory, rounds, lanes) in [(8, 1, 1), (64, 3, 1), (1024, 1, 4), (65, 2, 1)] {
+            let stored = foreign("correct horse", memory, rounds, lanes);
+            assert!(
+                verify(&hasher, "correct horse", Some(&stored)).await,
+                "{stored}"
+            );
+            assert!(
+                !verify(&hasher, "wrong horse", Some(&stored)).await,
+                "{stored}"
+            );
+            assert!(hasher.needs_rehash(&stored));
+        }
+        let own = hasher
+            .hash(Lane::Change, password("correct horse"))
+            .await
+            .unwrap();
+        assert!(!hasher.needs_rehash(&own));
+    }
+
+    #[tokio::test]
+    async fn a_stored_hash_cannot_ask_for_any_cost() {
+        let hasher = hasher();
+        let good = hasher
+            .hash(Lane::Change, password("correct horse"))
+            .await
+            .unwrap();
+        for stored in [
+            good.replace("m=64", "m=4294967295"),
+            good.replace("m=64", "m=262145"),
+            good.replace("t=2", "t=4294967295"),
+            good.replace("p=1", "p=8388608"),
+            good.replace("argon2id", "argon2i"),
+            good.replace("v=19", "v=16"),
+            good.replace("m=64", "m=0"),
+            good[..good.len() / 2].to_owned(),
+            good.rsplit_once('$').unwrap().0.to_owned(),
+            String::new(),
+            "plain".to_owned(),
+            "$argon2id$".repeat(1000),
+        ] {
+            assert!(
+                !verify(&hasher, "correct horse", Some(&stored)).await,
+                "{stored}"
+            );
+            assert!(hasher.needs_rehash(&stored));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_lane_says_so_and_the_other_goes_on() {
+        let mut hasher = hasher();
+        // Nobody works, so that everything waits.
+        hasher.queue.close();
+        for thread in hasher.threads.drain(..) {
+            thread.join().unwrap();
+        }
+        hasher.queue = Arc::new(HashQueue::new());
+        let mut waiting = Vec::new();
+        for _ in 0..64 {
+            let mut job = Box::pin(hasher.verify(Lane::Login, password("x"), None));
+            assert!(waits(job.as_mut()));
+            waiting.push(job);
+        }
+
+        let refused = hasher.verify(Lane::Login, password("x"), None).await;
+        assert_eq!(refused, Err(HashError::Busy));
+        let mut change = pin!(hasher.hash(Lane::Change, password("x")));
+        assert!(waits(change.as_mut()));
+
+        drop(waiting);
+        assert!(
+            hasher
+                .queue
+                .pop()
+                .is_some_and(|job| matches!(job, Job::Hash { .. }))
+        );
+        hasher.queue.close();
+    }
+
+    #[test]
+    fn the_threads_end_with_the_hasher() {
+        let mut hasher = Hasher::new(settings(3));
+        let threads = std::mem::take(&mut hasher.threads);
+        assert_eq!(threads.len(), 3);
+        drop(hasher);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn settings_that_make_no_sense_still_hash() {
+        let mut settings = settings(0);
+        settings.memory = 0;
+        settings.iterations = 0;
+        let hasher = Hasher::new(settings);
+        assert!(hasher.hash(Lane::Login, password("x")).await.is_ok());
+    }
+
+    #[test]
+    fn a_full_hasher_asks_to_come_again_in_a_second() {
+        let answer = ApiError::from(HashError::Busy);
+        assert_eq!(answer.code, Code::Overloaded);
+        assert_eq!(answer.retry_after, Some(Duration::from_secs(1)));
+    }
+}

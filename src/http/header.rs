@@ -1,0 +1,60 @@
+//! Names of headers that the `http` crate has no constant for, their lists, and their disguises.
+
+use http::{HeaderMap, HeaderName};
+
+use super::octet::trim;
+
+/// An API key of ours, or somebody else's.
+pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// The request's name in everybody's logs.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The addresses the request came through, oldest first.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// `http` or `https`, as the client spoke it.
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The host the client asked for.
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// The client's address, as some proxies say it.
+pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+/// The client's address, as some content networks say it.
+pub const TRUE_CLIENT_IP: HeaderName = HeaderName::from_static("true-client-ip");
+/// How long a connection may idle; concerns one connection.
+pub const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// What old clients say to proxies instead of `Connection`.
+pub const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// Parameters of the obsolete upgrade to HTTP/2.
+pub const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+/// How safe a change is: `replicated`, `primary` or `local`.
+pub const DARIET_DURABILITY: HeaderName = HeaderName::from_static("dariet-durability");
+
+/// The elements of all lists under `name`, without the spaces around them (RFC 9110 §5.6.1).
+pub fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    headers
+        .get_all(name)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(trim)
+        .filter(|element| !element.is_empty())
+}
+
+/// Whether a list under `name` holds `element`, in any case.
+#[must_use]
+pub fn lists(headers: &HeaderMap, name: HeaderName, element: &str) -> bool {
+    elements(headers, name).any(|found| found.eq_ignore_ascii_case(element.as_bytes()))
+}
+
+/// Whether `name` is `canonical` to a backend that reads `_` or `.` as `-`, as CGI and its heirs do.
+///
+/// Both in lower case, `canonical` with `-` only.
+pub(super) fn reads_as(name: &[u8], canonical: &[u8]) -> bool {
+    name.len() == canonical.len()
+        && name
+            .iter()
+            .zip(canonical)
+            .all(|(&byte, &wanted)| byte == wanted || (wanted == b'-' && is_disguise(byte)))
+}
+
+/// Whether `byte` passes for a `-`.
+pub(super) const fn is_disguise(byte: u8) -> bool {
+    matches!(byte, b'_' | b'.')
+}

@@ -1,1 +1,0 @@
-//! One running node: wires the layers together and owns every task.

@@ -1,0 +1,119 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::NodeError;
+use crate::accounts::{Accounts, ResetDesk, ResetDeskTask};
+use crate::api::Api;
+use crate::auth::{
+    Authenticator, ForgotBrake, Hasher, KeyRing, LoginBrake, PasswordPolicy, Tokens,
+};
+use crate::config::{Config, StoreUrl};
+use crate::domain::{Clock, SystemClock};
+use crate::mail::{Outbox, OutboxTask, Pace};
+use crate::revocation::{Bells, Changes, KeyUsage, Ledger};
+use crate::store::{Embedded, Store};
+
+/// Everything beneath the listeners, over one open store.
+pub(super) struct Core {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) embedded: Arc<Embedded>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) bells: Arc<Bells>,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) api: Arc<Api>,
+    pub(super) mail: Option<Post>,
+}
+
+/// The tasks that send mail, and where they are asked to.
+pub(super) struct Post {
+    pub(super) outbox: Outbox,
+    pub(super) outbox_task: OutboxTask,
+    pub(super) desk_task: ResetDeskTask,
+}
+
+/// The signing key that is made on first start, beside the store.
+const SIGNING_KEY: &str = "signing-key.pem";
+
+impl Core {
+    /// Opens the store of `config` and builds everything over it; changes run on `runtime`.
+    pub(super) fn open(config: &Config, runtime: &Handle) -> Result<Self, NodeError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let StoreUrl::Embedded(file) = &config.store;
+        let embedded = Embedded::open(file)?;
+        let store: Arc<dyn Store> = Arc::<Embedded>::clone(&embedded);
+        let tokens = tokens(config, file, clock.as_ref())?;
+        let usage = Arc::<KeyUsage>::default();
+        let ledger = Arc::new(Ledger::new(Arc::clone(&usage)));
+        let bells = Arc::<Bells>::default();
+        let changes = Changes::new(
+            Arc::clone(&store),
+            Arc::clone(&ledger),
+            Arc::clone(&bells),
+            runtime.clone(),
+        );
+        let authenticator = Arc::new(Authenticator::new(
+            Arc::clone(&store),
+            Arc::clone(&ledger),
+            Arc::clone(&tokens),
+            Arc::clone(&clock),
+        ));
+        let (reset_desk, mail) = post(config, &clock)?.unzip();
+        let accounts = Arc::new(Accounts {
+            store: Arc::clone(&store),
+            changes,
+            usage,
+            authenticator: Arc::clone(&authenticator),
+            hasher: Arc::new(Hasher::new(config.passwords)),
+            policy: PasswordPolicy {
+                min_length: config.passwords.min_length,
+            },
+            tokens,
+            login_brake: LoginBrake::new(Arc::clone(&store), config.login),
+            forgot_brake: ForgotBrake::new(Arc::clone(&store), config.login),
+            reset_desk,
+            clock: Arc::clone(&clock),
+            api_keys: config.api_keys,
+            runtime: runtime.clone(),
+        });
+        Ok(Self {
+            api: Arc::new(Api::new(Arc::clone(&accounts))),
+            clock,
+            embedded,
+            store,
+            ledger,
+            bells,
+            authenticator,
+            accounts,
+            mail,
+        })
+    }
+}
+
+fn tokens(config: &Config, store: &Path, clock: &dyn Clock) -> Result<Arc<Tokens>, NodeError> {
+    let sessions = &config.sessions;
+    let ring = KeyRing::load(sessions, &store.with_file_name(SIGNING_KEY), clock.now())?;
+    Ok(Arc::new(Tokens::new(
+        ring,
+        sessions.issuer.as_str(),
+        sessions.audience.as_str(),
+        sessions.lifetime,
+    )))
+}
+
+fn post(config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<(ResetDesk, Post)>, NodeError> {
+    let Some(mail) = &config.mail else {
+        return Ok(None);
+    };
+    let (outbox, outbox_task) = Outbox::start(mail, Pace::default(), Arc::clone(clock))?;
+    let (desk, desk_task) = ResetDesk::open(outbox.clone(), mail);
+    let post = Post {
+        outbox,
+        outbox_task,
+        desk_task,
+    };
+    Ok(Some((desk, post)))
+}

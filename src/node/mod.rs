@@ -1,0 +1,15 @@
+//! One running node: wires the layers together and owns every task.
+//!
+//! [`serve`] runs a whole node until it is told to stop. [`Local`] opens the same store for the
+//! command line while no node runs.
+
+mod core;
+mod error;
+mod local;
+mod metrics;
+mod serve;
+mod signals;
+
+pub use error::NodeError;
+pub use local::Local;
+pub use serve::{Started, serve};

@@ -1,0 +1,324 @@
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+use rustls::ServerConfig;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::NodeError;
+use super::core::{Core, Post};
+use super::metrics::metrics;
+use super::signals::Signals;
+use crate::config::{Config, Listen, LogFormat, Scheme};
+use crate::domain::{Clock, SystemClock};
+use crate::gateway::{Gateway, Routes, Shared};
+use crate::http::IdentityHeaders;
+use crate::proxy::Upstreams;
+use crate::revocation::{Bells, Ledger, Watch};
+use crate::runtime;
+use crate::server::{
+    Admin, AdminSocket, Backup, Bound, Drain, Stage, Worker, WorkerSettings, bind, serve_admin, tls_config,
+};
+use crate::store::Store;
+use crate::telemetry::{AccessLog, AccessWriter, LineFormat, WorkerMetrics, start_log};
+
+/// Where a node answers.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// Its listeners.
+    pub listeners: Vec<(SocketAddr, Scheme)>,
+    /// `/livez`, `/readyz` and `/metrics`.
+    pub admin: SocketAddr,
+    /// The Unix socket of the command line.
+    pub socket: PathBuf,
+}
+
+/// How often key usage is written and forgotten admissions are swept up.
+const USAGE_EVERY: Duration = Duration::from_secs(30);
+/// How often the store forgets what has had its time.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How long mails that wait may take once the workers have ended.
+const MAIL_GRACE: Duration = Duration::from_secs(5);
+/// How long control work may take to end.
+const CONTROL_GRACE: Duration = Duration::from_secs(1);
+
+/// Runs a node until it is told to stop, and calls `started` once it serves. Blocks.
+///
+/// SIGTERM and SIGINT lead it out: not ready, no new connections, exchanges in flight may end. A second
+/// one ends it at once.
+///
+/// # Errors
+///
+/// [`NodeError`], when it cannot begin or a worker fails.
+pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), NodeError> {
+    start_log(line_format(config.logging.format), &config.logging.level)?;
+    raise_descriptor_limit();
+    let control = runtime::control().map_err(NodeError::system("a runtime"))?;
+    let _entered = control.enter();
+    let tls = tls_config(config.server.tls.as_ref())?;
+    let bound = Listeners::bind(config)?;
+    let mut core = Core::open(config, control.handle())?;
+    let (access, writer) = access_log(config)?;
+    let crew = Crew::new(config, &core, tls, access.clone());
+
+    let drain = crew.drain.clone();
+    let store = Arc::clone(&core.store);
+    control.spawn(keep_house(Arc::clone(&store), Arc::clone(&core.ledger)));
+    let socket = AdminSocket::bind(&config.admin.socket)?;
+    control.spawn(socket.serve(Arc::clone(&core.api), backup_of(&core)));
+    let admin = Arc::new(crew.admin(&core, &access));
+    control.spawn(serve_admin(bound.admin, admin));
+    let post = core.mail.take();
+    let mail = post.map(|post| start_post(post, &core, &control, &drain));
+    let signals = Signals::listen()?;
+    let (delay, timeout) = (config.server.drain_delay, config.server.drain_timeout);
+    control.spawn(signals.lead_out(drain.clone(), delay, timeout));
+
+    let workers = crew.start(bound.workers)?;
+    tell(&bound.started);
+    started(&bound.started);
+    let ended = wait_for(workers);
+
+    drain.advance(Stage::Ended);
+    control.block_on(write_usage(store.as_ref(), &core.ledger));
+    if let Some(mail) = mail {
+        // It has a deadline of its own, and does not panic.
+        let _ = control.block_on(mail);
+    }
+    drop((access, core));
+    control.shutdown_timeout(CONTROL_GRACE);
+    writer.map(AccessWriter::join);
+    tracing::info!("ended");
+    ended
+}
+
+/// The sockets of all listeners.
+struct Listeners {
+    started: Started,
+    admin: TcpListener,
+    /// By worker, then by listener.
+    workers: Vec<Vec<(Scheme, TcpListener)>>,
+}
+
+impl Listeners {
+    fn bind(config: &Config) -> Result<Self, NodeError> {
+        let count = config.server.workers;
+        let mut workers: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
+        let mut listeners = Vec::new();
+        for listen in &config.server.listen {
+            let bound = bind(*listen, count)?;
+            listeners.push((bound.address, bound.scheme));
+            for (worker, socket) in workers.iter_mut().zip(bound.sockets) {
+                worker.push((bound.scheme, socket));
+            }
+        }
+        let listen = Listen {
+            address: config.admin.listen,
+            scheme: Scheme::Http,
+        };
+        let Bound {
+            address, sockets, ..
+        } = bind(listen, 1)?;
+        let admin = sockets.into_iter().next();
+        let missing = || NodeError::system("a socket")(io::ErrorKind::NotFound.into());
+        Ok(Self {
+            started: Started {
+                listeners,
+                admin: address,
+                socket: config.admin.socket.clone(),
+            },
+            admin: admin.ok_or_else(missing)?,
+            workers,
+        })
+    }
+}
+
+/// What all workers are made of.
+struct Crew {
+    shared: Arc<Shared>,
+    drain: Drain,
+    tls: Arc<ServerConfig>,
+    settings: WorkerSettings,
+    bells: Arc<Bells>,
+    access: AccessLog,
+    metrics: Vec<Arc<WorkerMetrics>>,
+    room: Arc<Semaphore>,
+}
+
+impl Crew {
+    fn new(config: &Config, core: &Core, tls: Arc<ServerConfig>, access: AccessLog) -> Self {
+        let labels = Shared::labels(&config.routes);
+        let workers = 0..config.server.workers;
+        let max_connections = config.server.max_connections.min(Semaphore::MAX_PERMITS);
+        Self {
+            metrics: workers
+                .map(|_| Arc::new(WorkerMetrics::new(&labels)))
+                .collect(),
+            shared: Arc::new(Shared {
+                routes: Routes::new(&config.routes),
+                upstreams: Arc::new(Upstreams::new(&config.upstreams)),
+                identity: Arc::new(IdentityHeaders::new(&config.identity_headers)),
+                trusted_proxies: config.server.trusted_proxies.clone(),
+                authenticator: Arc::clone(&core.authenticator),
+                api: Arc::clone(&core.api),
+                clock: Arc::clone(&core.clock),
+                body_timeout: config.server.body_timeout,
+                labels,
+            }),
+            drain: Drain::new(),
+            tls,
+            settings: WorkerSettings::from(&config.server),
+            bells: Arc::clone(&core.bells),
+            access,
+            room: Arc::new(Semaphore::new(max_connections)),
+        }
+    }
+
+    fn admin(&self, core: &Core, access: &AccessLog) -> Admin {
+        let labels = self.shared.labels.clone();
+        let upstreams = Arc::clone(&self.shared.upstreams);
+        Admin {
+            drain: self.drain.clone(),
+            metrics: metrics(labels, self.metrics.clone(), core, upstreams, access),
+        }
+    }
+
+    /// Starts a worker for each set of sockets.
+    fn start(self, sockets: Vec<Vec<(Scheme, TcpListener)>>) -> Result<Vec<Running>, NodeError> {
+        let mut running = Vec::new();
+        for (index, (sockets, metrics)) in sockets.into_iter().zip(self.metrics).enumerate() {
+            let shared = Arc::clone(&self.shared);
+            let (drain, tls) = (self.drain.clone(), Arc::clone(&self.tls));
+            let (settings, room) = (self.settings.clone(), Arc::clone(&self.room));
+            let (bell, access) = (self.bells.install(), self.access.buffer());
+            let worker = move || async move {
+                let clock = Arc::clone(&shared.clock);
+                let watch = Watch::new();
+                let attended = Rc::clone(&watch);
+                let time = Arc::clone(&clock);
+                tokio::task::spawn_local(async move { attended.attend(bell, time).await });
+                let gateway = Gateway::new(shared, watch, access, metrics);
+                let worker = Worker::new(gateway, settings, drain, tls, clock);
+                worker.serve(sockets, room).await
+            };
+            let started = runtime::spawn_worker(index, worker);
+            running.push(started.map_err(NodeError::system("a thread"))?);
+        }
+        Ok(running)
+    }
+}
+
+type Running = JoinHandle<io::Result<()>>;
+
+fn wait_for(workers: Vec<Running>) -> Result<(), NodeError> {
+    let mut ended = Ok(());
+    for worker in workers {
+        match worker.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "worker failed");
+                ended = Err(NodeError::Worker);
+            }
+            Err(_) => ended = Err(NodeError::Worker),
+        }
+    }
+    ended
+}
+
+fn start_post(post: Post, core: &Core, control: &Runtime, drain: &Drain) -> tokio::task::JoinHandle<()> {
+    let accounts = Arc::clone(&core.accounts);
+    let (desk_drain, outbox_drain) = (drain.clone(), drain.clone());
+    let desk = post.desk_task;
+    control.spawn(async move {
+        let ended = async move { desk_drain.reached(Stage::Ended).await };
+        desk.run(accounts, ended).await;
+    });
+    let outbox = post.outbox_task;
+    control.spawn(async move {
+        let ended = async move {
+            outbox_drain.reached(Stage::Ended).await;
+            Instant::now() + MAIL_GRACE
+        };
+        outbox.run(ended).await;
+    })
+}
+
+/// Writes when keys were used, and has the store forget what has had its time.
+async fn keep_house(store: Arc<dyn Store>, ledger: Arc<Ledger>) {
+    let mut usage = tokio::time::interval(USAGE_EVERY);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let clock = SystemClock;
+    loop {
+        // Both are cancel safe.
+        tokio::select! {
+            _ = usage.tick() => write_usage(store.as_ref(), &ledger).await,
+            _ = sweep.tick() => {
+                if let Err(error) = store.sweep(clock.now()).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "store not swept");
+                }
+            }
+        }
+    }
+}
+
+async fn write_usage(store: &dyn Store, ledger: &Ledger) {
+    ledger.sweep();
+    let used = ledger.usage().take();
+    if used.is_empty() {
+        return;
+    }
+    if let Err(error) = store.note_used(used).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "key usage not written");
+    }
+}
+
+fn backup_of(core: &Core) -> Backup {
+    let store = Arc::clone(&core.embedded);
+    Arc::new(move |to| store.backup(to).map_err(|error| chain(&error)))
+}
+
+/// An error and what is beneath it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let beneath = std::iter::successors(error.source(), |error| error.source());
+    beneath.fold(error.to_string(), |text, error| format!("{text}: {error}"))
+}
+
+fn tell(started: &Started) {
+    for (address, scheme) in &started.listeners {
+        tracing::info!(%address, scheme = scheme.as_str(), "listening");
+    }
+    tracing::info!(address = %started.admin, scheme = "admin", "listening");
+    tracing::info!("ready");
+}
+
+fn access_log(config: &Config) -> Result<(AccessLog, Option<AccessWriter>), NodeError> {
+    if !config.logging.access {
+        return Ok((AccessLog::off(), None));
+    }
+    let started = AccessLog::start(line_format(config.logging.format));
+    let (access, writer) = started.map_err(NodeError::system("a thread"))?;
+    Ok((access, Some(writer)))
+}
+
+const fn line_format(format: LogFormat) -> LineFormat {
+    match format {
+        LogFormat::Text => LineFormat::Text,
+        LogFormat::Json => LineFormat::Json,
+    }
+}
+
+/// Every connection takes two descriptors, and the usual soft limit of 1,024 is for other times.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}

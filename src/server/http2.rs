@@ -1,0 +1,245 @@
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, Stream};
+use h2::server::{Connection, SendResponse};
+use h2::{Reason, RecvStream, SendStream};
+use http::{Method, Request, Response, header};
+use http_body::Body;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::line::Line;
+use super::worker::Worker;
+use crate::gateway::{BodyError, GatewayBody, Peer, Reply};
+use crate::http::ClientBody;
+use crate::proxy::Waiting;
+
+/// Serves one HTTP/2 connection to its end, all its streams in one task.
+///
+/// It stands on h2 itself, as hyper does: a stream that is cut must be reset even while its client
+/// gives no window, and what already waits for that window must be dropped, which hyper cannot do.
+pub(super) async fn serve<Io>(io: Io, line: Rc<Line>, peer: Peer, worker: Rc<Worker>)
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    let settings = &worker.settings;
+    let handshake = settings.h2_builder().handshake::<_, Bytes>(io);
+    let Ok(Ok(connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else {
+        return;
+    };
+    let mut served = Served {
+        connection,
+        streams: FuturesUnordered::new(),
+        line,
+        peer: Rc::new(peer),
+        worker: Rc::clone(&worker),
+        is_draining: false,
+    };
+    poll_fn(|cx| served.poll(cx)).await;
+}
+
+struct Served<Io> {
+    connection: Connection<Io, Bytes>,
+    streams: FuturesUnordered<Pin<Box<dyn Future<Output = ()>>>>,
+    line: Rc<Line>,
+    peer: Rc<Peer>,
+    worker: Rc<Worker>,
+    is_draining: bool,
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_draining && self.worker.is_draining() {
+            self.is_draining = true;
+            self.connection.graceful_shutdown();
+        }
+        loop {
+            // Before the connection writes: a stream that was cut drops what it has waiting there.
+            while let Poll::Ready(Some(())) = Pin::new(&mut self.streams).poll_next(cx) {}
+            match self.connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => self.accept(request, respond),
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        self.poll_idle(cx)
+    }
+
+    fn accept(&self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+        let stream = stream(
+            request,
+            respond,
+            Rc::clone(&self.peer),
+            Rc::clone(&self.worker),
+        );
+        self.streams.push(Box::pin(stream));
+    }
+
+    /// A connection without streams is closed after a while: with a goodbye first, and for good when
+    /// the client does not say goodbye in turn.
+    fn poll_idle(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if !self.streams.is_empty() {
+            self.line.read_idle(cx);
+            return Poll::Pending;
+        }
+        ready!(
+            self.line
+                .poll_read_late(cx, self.worker.settings.idle_timeout)
+        );
+        if self.is_draining {
+            return Poll::Ready(());
+        }
+        self.is_draining = true;
+        self.connection.graceful_shutdown();
+        // The client has as long again for its own goodbye; polled once more, so that ours is sent.
+        self.line.read_moved();
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// One request and its answer.
+async fn stream(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    peer: Rc<Peer>,
+    worker: Rc<Worker>,
+) {
+    let is_wanted = Rc::new(Cell::new(false));
+    let expects_continue = request.headers().contains_key(header::EXPECT);
+    let is_head = request.method() == Method::HEAD;
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let request = request.map(|body| ClientBody::http2(body, length, Rc::clone(&is_wanted)));
+
+    let mut answer = pin!(worker.gateway.answer(request, &peer));
+    let reply = poll_fn(|cx| {
+        // A stream that the client has reset needs no answer.
+        if respond.poll_reset(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        let polled = answer.as_mut().poll(cx).map(Some);
+        if expects_continue && polled.is_pending() && is_wanted.replace(false) {
+            send_continue(&mut respond);
+        }
+        polled
+    });
+    let Some(reply) = reply.await else {
+        return;
+    };
+    match reply {
+        Reply::Response(response) => give(response, is_head, respond, &worker).await,
+        // Only HTTP/1.1 asks for a switch of protocols.
+        Reply::Switch(..) => respond.send_reset(Reason::HTTP_1_1_REQUIRED),
+    }
+}
+
+fn send_continue(respond: &mut SendResponse<Bytes>) {
+    let mut interim = Response::new(());
+    *interim.status_mut() = http::StatusCode::CONTINUE;
+    // A client that is gone needs no encouragement.
+    let _ = respond.send_informational(interim);
+}
+
+async fn give(
+    response: Response<GatewayBody>,
+    is_head: bool,
+    mut respond: SendResponse<Bytes>,
+    worker: &Worker,
+) {
+    let (mut head, mut body) = response.into_parts();
+    head.headers
+        .entry(header::DATE)
+        .or_insert_with(|| worker.date());
+    let is_done = is_head || body.is_end_stream();
+    let Ok(mut send) = respond.send_response(Response::from_parts(head, ()), is_done) else {
+        return;
+    };
+    if is_done {
+        return;
+    }
+    let timeout = worker.settings.write_timeout;
+    loop {
+        let frame = poll_fn(|cx| {
+            if send.poll_reset(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            Pin::new(&mut body).poll_frame(cx)
+        });
+        let given = match frame.await {
+            None => {
+                // Either the body has ended, or the client has reset the stream; then this fails.
+                let _ = send.send_data(Bytes::new(), true);
+                return;
+            }
+            Some(Err(error)) => Err(error),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => give_data(data, &mut send, &mut body, timeout).await,
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    let _ = send.send_trailers(trailers);
+                    return;
+                }
+            },
+        };
+        match given {
+            Ok(Given::More) => {}
+            Ok(Given::Done) => return,
+            Err(error) => return send.send_reset(reason(&error)),
+        }
+    }
+}
+
+/// Whether there is more to give.
+enum Given {
+    More,
+    Done,
+}
+
+/// Gives data as far as the client's window opens, and sees meanwhile whether the stream was cut.
+async fn give_data(
+    mut data: Bytes,
+    send: &mut SendStream<Bytes>,
+    body: &mut GatewayBody,
+    timeout: std::time::Duration,
+) -> Result<Given, BodyError> {
+    let is_last = body.is_end_stream();
+    while !data.is_empty() {
+        send.reserve_capacity(data.len());
+        let capacity = poll_fn(|cx| {
+            let polled = match send.capacity() {
+                0 => send.poll_capacity(cx),
+                capacity => return Poll::Ready(Ok(Some(capacity))),
+            };
+            match polled {
+                Poll::Ready(Some(Ok(capacity))) => Poll::Ready(Ok(Some(capacity))),
+                Poll::Ready(_) => Poll::Ready(Ok(None)),
+                Poll::Pending => {
+                    body.exchange().still_wait_for(Waiting::Client, timeout);
+                    body.poll_alarm(cx).map(Err)
+                }
+            }
+        });
+        let Some(capacity) = capacity.await? else {
+            return Ok(Given::Done);
+        };
+        body.exchange().go_on();
+        let part = data.split_to(capacity.min(data.len()));
+        let is_end = is_last && data.is_empty();
+        if send.send_data(part, is_end).is_err() || is_end {
+            return Ok(Given::Done);
+        }
+    }
+    Ok(if is_last { Given::Done } else { Given::More })
+}
+
+const fn reason(error: &BodyError) -> Reason {
+    match error {
+        BodyError::Cut => Reason::CANCEL,
+        BodyError::TooSlow | BodyError::Upstream(_) | BodyError::Api(_) => Reason::INTERNAL_ERROR,
+    }
+}

@@ -1,0 +1,181 @@
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::connection;
+use super::shutdown::Stage;
+use super::worker::Worker;
+use crate::config::{Listen, Scheme};
+
+/// The sockets of one listener, one a worker.
+#[derive(Debug)]
+pub struct Bound {
+    /// Where it listens; a port of 0 has become a real one.
+    pub address: SocketAddr,
+    /// What is spoken there.
+    pub scheme: Scheme,
+    /// One a worker.
+    pub sockets: Vec<TcpListener>,
+}
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody else listens there.
+    #[error("{address} is in use; stop what listens there, or choose another port in `listen`")]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The system does not allow it.
+    #[error("{address} cannot be listened on")]
+    Refused {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+const BACKLOG: i32 = 4096;
+/// After an error that accepting again at once would only repeat (no descriptors left).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds one socket a worker to an address; the kernel spreads new connections over them.
+///
+/// # Errors
+///
+/// [`ListenError`]
+pub fn bind(listen: Listen, workers: usize) -> Result<Bound, ListenError> {
+    // Once without sharing: with it a second gateway of the same user would silently take half of
+    // the connections. The port is free again before it is bound for good.
+    let alone = socket(listen.address, Sharing::Alone)?;
+    let address = local_address(&alone, listen.address)?;
+    drop(alone);
+    let sockets = (0..workers).map(|_| {
+        let socket = socket(address, Sharing::Workers)?;
+        let listening = socket.listen(BACKLOG);
+        listening.map_err(|source| ListenError::Refused { address, source })?;
+        Ok(socket.into())
+    });
+    Ok(Bound {
+        address,
+        scheme: listen.scheme,
+        sockets: sockets.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Who may listen on the same address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    Workers,
+}
+
+fn socket(address: SocketAddr, sharing: Sharing) -> Result<Socket, ListenError> {
+    let make = || -> io::Result<Socket> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            // Whether `[::]` means IPv4 too would else be the machine's choice.
+            socket.set_only_v6(true)?;
+        }
+        if sharing == Sharing::Workers {
+            socket.set_reuse_port(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        if sharing == Sharing::Alone {
+            socket.listen(1)?;
+        }
+        Ok(socket)
+    };
+    make().map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse { address },
+        _ => ListenError::Refused { address, source },
+    })
+}
+
+fn local_address(socket: &Socket, asked: SocketAddr) -> Result<SocketAddr, ListenError> {
+    let refused = |source| ListenError::Refused {
+        address: asked,
+        source,
+    };
+    let address = socket.local_addr().map_err(refused)?;
+    Ok(address.as_socket().unwrap_or(asked))
+}
+
+/// Accepts connections until the node drains and nobody waits to be accepted any more.
+pub(super) async fn accept(
+    socket: TcpListener,
+    scheme: Scheme,
+    room: Arc<Semaphore>,
+    worker: Rc<Worker>,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(socket)?;
+    let drain = worker.drain.clone();
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            return Ok(());
+        };
+        // Both are cancel safe: a connection that was not taken stays in the queue.
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = drain.reached(Stage::Draining) => return Ok(()),
+        };
+        match accepted {
+            Ok((tcp, address)) => serve(tcp, address, scheme, place, &worker),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn serve(
+    tcp: tokio::net::TcpStream,
+    address: SocketAddr,
+    scheme: Scheme,
+    place: OwnedSemaphorePermit,
+    worker: &Rc<Worker>,
+) {
+    let metrics = worker.gateway.metrics();
+    metrics.accepted.fetch_add(1, Ordering::Relaxed);
+    metrics.open.fetch_add(1, Ordering::Relaxed);
+    worker.opened();
+    let open = Open {
+        worker: Rc::clone(worker),
+        _place: place,
+    };
+    tokio::task::spawn_local(async move {
+        connection::serve(tcp, address, scheme, Rc::clone(&open.worker)).await;
+        drop(open);
+    });
+}
+
+/// A connection that is counted as open, and has its place, until it is dropped.
+struct Open {
+    worker: Rc<Worker>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let open = &self.worker.gateway.metrics().open;
+        open.fetch_sub(1, Ordering::Relaxed);
+        self.worker.closed();
+    }
+}

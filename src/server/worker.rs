@@ -1,0 +1,185 @@
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use rustls::ServerConfig;
+use tokio::sync::{Notify, Semaphore};
+
+use super::listener;
+use super::shutdown::{Drain, Stage};
+use crate::config::{Http2, Scheme, Server};
+use crate::domain::{Clock, Timestamp};
+use crate::gateway::Gateway;
+
+/// A thread that serves connections: what all of them share.
+#[derive(Debug)]
+pub struct Worker {
+    pub(super) gateway: Rc<Gateway>,
+    pub(super) settings: WorkerSettings,
+    pub(super) drain: Drain,
+    tls: Arc<ServerConfig>,
+    clock: Arc<dyn Clock>,
+    /// Connections that are open.
+    open: Cell<usize>,
+    none_open: Notify,
+    date: RefCell<(i64, HeaderValue)>,
+}
+
+/// The bounds of connections.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    pub(super) handshake_timeout: Duration,
+    pub(super) head_timeout: Duration,
+    pub(super) idle_timeout: Duration,
+    pub(super) body_timeout: Duration,
+    pub(super) write_timeout: Duration,
+    pub(super) max_head: usize,
+    http2: Http2,
+}
+
+/// How often access lines are handed on, and connections of upstreams looked through.
+const FLUSH: Duration = Duration::from_millis(100);
+const FLUSHES_A_SWEEP: u32 = 10;
+
+impl From<&Server> for WorkerSettings {
+    fn from(server: &Server) -> Self {
+        Self {
+            handshake_timeout: server.handshake_timeout,
+            head_timeout: server.head_timeout,
+            idle_timeout: server.idle_timeout,
+            body_timeout: server.body_timeout,
+            write_timeout: server.write_timeout,
+            max_head: server.max_head,
+            http2: server.http2,
+        }
+    }
+}
+
+impl WorkerSettings {
+    /// HTTP/2 with every bound set: each of h2's defaults is somebody's denial of service.
+    pub(super) fn h2_builder(&self) -> h2::server::Builder {
+        let http2 = &self.http2;
+        let mut builder = h2::server::Builder::new();
+        builder
+            .max_concurrent_streams(http2.max_streams)
+            .max_pending_accept_reset_streams(http2.max_pending_resets)
+            .max_local_error_reset_streams(Some(http2.max_local_resets))
+            .max_header_list_size(u32::try_from(self.max_head).unwrap_or(u32::MAX))
+            .initial_window_size(http2.stream_window)
+            .initial_connection_window_size(http2.connection_window)
+            .max_send_buffer_size(http2.send_buffer);
+        builder
+    }
+}
+
+impl Worker {
+    /// A worker that serves nothing yet.
+    #[must_use]
+    pub fn new(
+        gateway: Rc<Gateway>,
+        settings: WorkerSettings,
+        drain: Drain,
+        tls: Arc<ServerConfig>,
+        clock: Arc<dyn Clock>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            gateway,
+            settings,
+            drain,
+            tls,
+            clock,
+            open: Cell::new(0),
+            none_open: Notify::new(),
+            date: RefCell::new((i64::MIN, HeaderValue::from_static(""))),
+        })
+    }
+
+    /// Serves these listeners until the node has drained.
+    ///
+    /// # Errors
+    ///
+    /// When a listener cannot be used at all.
+    pub async fn serve(
+        self: Rc<Self>,
+        listeners: Vec<(Scheme, TcpListener)>,
+        room: Arc<Semaphore>,
+    ) -> io::Result<()> {
+        let keep_house = tokio::task::spawn_local(Rc::clone(&self).keep_house());
+        let mut accepting = Vec::new();
+        for (scheme, socket) in listeners {
+            let accept = listener::accept(socket, scheme, Arc::clone(&room), Rc::clone(&self));
+            accepting.push(tokio::task::spawn_local(accept));
+        }
+        for accept in accepting {
+            accept.await.map_err(io::Error::other)??;
+        }
+        self.gateway.watch().wake_all();
+        // Both are cancel safe: neither takes anything.
+        tokio::select! {
+            () = self.all_closed() => {}
+            () = self.drain.reached(Stage::Ended) => {}
+        }
+        keep_house.abort();
+        self.gateway.flush_access_lines();
+        Ok(())
+    }
+
+    /// Whether connections must say goodbye.
+    pub(super) fn is_draining(&self) -> bool {
+        self.drain.stage() >= Stage::Draining
+    }
+
+    pub(super) fn tls(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.tls)
+    }
+
+    pub(super) fn opened(&self) {
+        self.open.set(self.open.get() + 1);
+    }
+
+    pub(super) fn closed(&self) {
+        self.open.set(self.open.get().saturating_sub(1));
+        if self.open.get() == 0 {
+            self.none_open.notify_waiters();
+        }
+    }
+
+    /// The time as the header `Date` has it, made once a second.
+    pub(super) fn date(&self) -> HeaderValue {
+        let now = self.clock.now();
+        let mut date = self.date.borrow_mut();
+        if date.0 != now.as_secs() {
+            *date = (now.as_secs(), http_date(now));
+        }
+        date.1.clone()
+    }
+
+    async fn all_closed(&self) {
+        while self.open.get() > 0 {
+            self.none_open.notified().await;
+        }
+    }
+
+    async fn keep_house(self: Rc<Self>) {
+        let mut tick = tokio::time::interval(FLUSH);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks: u32 = 0;
+        loop {
+            tick.tick().await;
+            self.gateway.flush_access_lines();
+            ticks = ticks.wrapping_add(1);
+            if ticks.is_multiple_of(FLUSHES_A_SWEEP) {
+                self.gateway.sweep();
+            }
+        }
+    }
+}
+
+/// RFC 9110 §5.6.7.
+fn http_date(now: Timestamp) -> HeaderValue {
+    HeaderValue::from_str(&now.http_date()).unwrap_or(HeaderValue::from_static(""))
+}
