@@ -13,6 +13,10 @@
 )]
 
 mod admission;
+mod crash;
 mod forwarding;
+mod revocation;
+mod seeing;
+mod server;
 #[path = "../support/mod.rs"]
 mod support;

@@ -30,7 +30,6 @@ impl World {
         let arguments = [
             "user",
             "create",
-            "--email",
             ADMINISTRATOR,
             "--name",
             "Root",

@@ -78,12 +78,12 @@ impl Http2 {
             .is_ok()
     }
 
-    /// Waits until the connection has ended.
+    /// Waits until the other side has ended the connection.
     pub async fn ended(self) -> Result<(), h2::Error> {
+        // While the sender is there this side keeps the connection open.
+        let ended = within("the end of the connection", self.connection).await;
         drop(self.sender);
-        within("the end of the connection", self.connection)
-            .await
-            .unwrap()
+        ended.unwrap()
     }
 }
 

@@ -18,12 +18,14 @@ pub struct Setup {
     upstreams: String,
     routes: String,
     more: String,
+    log_level: &'static str,
 }
 
 impl Setup {
     pub fn new() -> Self {
         Self {
             listen: vec!["127.0.0.1:0"],
+            log_level: "info",
             ..Self::default()
         }
     }
@@ -62,6 +64,11 @@ impl Setup {
     pub fn route(mut self, path: &str, upstream: &str, lines: &str) -> Self {
         let route = format!("[[routes]]\npath = {path:?}\nupstream = {upstream:?}\n{lines}\n");
         self.routes.push_str(&route);
+        self
+    }
+
+    pub const fn log_level(mut self, level: &'static str) -> Self {
+        self.log_level = level;
         self
     }
 
@@ -106,6 +113,7 @@ impl Setup {
             upstreams,
             routes,
             more,
+            log_level,
         } = self;
         format!(
             r#"
@@ -124,6 +132,7 @@ url = "embedded:{folder}/data/gateway.db"
 
 [logging]
 format = "json"
+level = "{log_level}"
 
 [passwords]
 memory = "1MiB"

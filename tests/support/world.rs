@@ -116,6 +116,11 @@ impl World {
         Wire::of_tls(self.tls_over(self.narrow_stream().await, &[b"http/1.1"]).await)
     }
 
+    /// The same for HTTP/2, whose frames are the test's.
+    pub async fn narrow_http2_wire(&self) -> Wire {
+        Wire::of_tls(self.tls_over(self.narrow_stream().await, &[b"h2"]).await)
+    }
+
     /// A new connection for HTTP/2.
     pub async fn http2(&self) -> Http2 {
         Http2::over(Wire::of_tls(self.tls(&[b"h2"], ALL_VERSIONS).await)).await
