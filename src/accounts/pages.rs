@@ -54,11 +54,7 @@ impl Accounts {
     /// # Errors
     ///
     /// [`AccountError`], which says why not.
-    pub fn users(
-        &self,
-        caller: &Caller,
-        after: Option<UserId>,
-    ) -> Result<UserPages, AccountError> {
+    pub fn users(&self, caller: &Caller, after: Option<UserId>) -> Result<UserPages, AccountError> {
         self.require_admin(caller)?;
         Ok(UserPages {
             store: Arc::clone(&self.store),

@@ -33,7 +33,9 @@ impl Accounts {
         let (id, admission) = caller.session()?;
         caller.is_still_admitted()?;
         // Every session token expires; one that did not would have to be remembered for ever.
-        let expires_at = admission.expires_at().ok_or(AccountError::SessionRequired)?;
+        let expires_at = admission
+            .expires_at()
+            .ok_or(AccountError::SessionRequired)?;
         let session = RevokedSession {
             id,
             user: admission.principal().user,

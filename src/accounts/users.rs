@@ -154,19 +154,13 @@ impl Accounts {
     }
 }
 
-impl Updated {
-    /// Whether every session of the user has ended with it.
-    #[must_use]
-    pub fn ends_sessions(&self) -> bool {
-        self.fields.iter().any(|field| match *field {
-            "password" => true,
-            "is_active" => !self.user.is_active,
-            _ => false,
-        })
-    }
-}
-
 impl UserPatch {
+    /// Whether it ends every session of an active user.
+    #[must_use]
+    pub const fn ends_sessions(&self) -> bool {
+        self.password.is_some() || matches!(self.is_active, Some(false))
+    }
+
     /// The user with everything but the password changed.
     #[must_use]
     pub fn applied_to(&self, user: &UserRecord) -> UserRecord {

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -7,8 +8,8 @@ use http_body::{Body, Frame, SizeHint};
 use super::user_list::UserList;
 use crate::accounts::AccountError;
 
-/// The body of an answer of the API.
-#[derive(Debug, Default)]
+/// The body of an answer of the API. It may hold a token or a key, so it does not print itself.
+#[derive(Default)]
 pub enum ApiBody {
     /// Nothing.
     #[default]
@@ -69,5 +70,26 @@ impl Body for ApiBody {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Users(_) => SizeHint::default(),
         }
+    }
+}
+
+impl fmt::Debug for ApiBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Full(_) => "Full(..)",
+            Self::Users(_) => "Users(..)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_does_not_show_what_it_holds() {
+        let body = ApiBody::from(Bytes::from_static(b"dk_secret"));
+        assert_eq!(format!("{body:?}"), "Full(..)");
     }
 }

@@ -8,7 +8,7 @@ use http_body::Body;
 use super::fields::Fields;
 use super::read::read_fields;
 use super::{Api, ApiContext, CallerSource};
-use crate::accounts::Caller;
+use crate::accounts::{AccountError, Caller};
 use crate::domain::{KeyId, UserId};
 use crate::http::{ApiError, Code, read_credential};
 use crate::revocation::Admission;
@@ -22,8 +22,8 @@ pub(super) struct Call<'a, B> {
     pub(super) context: &'a ApiContext<'a>,
     /// What let it in, once something did.
     pub(super) admission: Option<Arc<Admission>>,
-    /// Whether it ended its own admission.
-    pub(super) revoked_itself: bool,
+    /// Whether it sets out to end its own admission.
+    pub(super) ends_own_admission: bool,
 }
 
 /// What was done to whom, for the audit line.
@@ -45,7 +45,7 @@ impl<'a, B> Call<'a, B> {
             body: Some(body),
             context,
             admission: None,
-            revoked_itself: false,
+            ends_own_admission: false,
         }
     }
 
@@ -57,6 +57,25 @@ impl<'a, B> Call<'a, B> {
         let body = self.body.take().ok_or(Code::Internal)?;
         let read = tokio::time::timeout(BODY_TIMEOUT, read_fields(self.head, body));
         read.await.map_err(|_| Code::RequestTimeout)?
+    }
+
+    /// What became of a change. One whose outcome nobody knows may have happened: it is audited too.
+    pub(super) fn settled<T>(
+        &self,
+        outcome: Result<T, AccountError>,
+        event: Event,
+        caller: &Caller,
+        deed: Deed<'_>,
+    ) -> Result<T, ApiError> {
+        let error = match outcome {
+            Ok(done) => return Ok(done),
+            Err(error) => ApiError::from(error),
+        };
+        if error.code == Code::OutcomeUnknown {
+            let code = Some(error.code);
+            self.audit(event, caller.actor(), Deed { code, ..deed });
+        }
+        Err(error)
     }
 
     /// Writes an audit line.

@@ -40,7 +40,12 @@ impl Api {
             return Err(fields.refusal());
         };
         let new = NewKey { name, expires_at };
-        let minted = self.accounts.create_key(&caller, owner, new).await?;
+        let minted = self.accounts.create_key(&caller, owner, new).await;
+        let deed = Deed {
+            user: owner.or(caller.user()),
+            ..Deed::default()
+        };
+        let minted = call.settled(minted, Event::KeyCreated, &caller, deed)?;
         let deed = Deed {
             user: Some(minted.record.user),
             key: Some(minted.record.id),
@@ -54,13 +59,14 @@ impl Api {
 
     pub(super) async fn revoke_key<B>(&self, call: &mut Call<'_, B>, id: KeyId) -> Outcome {
         let caller = self.caller(call).await?;
-        let (key, durability) = self.accounts.revoke_key(&caller, id).await?;
-        call.revoked_itself = caller.is_key(id);
-        let deed = Deed {
-            user: Some(key.user),
+        call.ends_own_admission = caller.is_key(id);
+        let mut deed = Deed {
             key: Some(id),
             ..Deed::default()
         };
+        let revoked = self.accounts.revoke_key(&caller, id).await;
+        let (key, durability) = call.settled(revoked, Event::KeyRevoked, &caller, deed)?;
+        deed.user = Some(key.user);
         call.audit(Event::KeyRevoked, caller.actor(), deed);
         Ok(done(durability))
     }

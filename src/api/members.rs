@@ -130,7 +130,16 @@ mod tests {
     #[test]
     fn only_one_object_is_an_object() {
         for body in [
-            "", "null", "[]", "\"x\"", "{", "{}{}", "{} x", "{'a':1}", "{a:1}", "{\"a\":1,}",
+            "",
+            "null",
+            "[]",
+            "\"x\"",
+            "{",
+            "{}{}",
+            "{} x",
+            "{'a':1}",
+            "{a:1}",
+            "{\"a\":1,}",
         ] {
             assert!(is_refused(body.as_bytes()), "{body}");
         }

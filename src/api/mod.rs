@@ -73,7 +73,7 @@ pub struct Answered {
     /// What let the request in, for endpoints that need it. Once it has ended, no further byte of the
     /// answer may be given, unless the answer [outlives it](Self::outlives_admission).
     pub admission: Option<Arc<Admission>>,
-    /// Whether this very call ended its own admission: then its answer is given all the same.
+    /// Whether this very call set out to end its own admission: then its answer is given all the same.
     pub outlives_admission: bool,
     /// Why the request was refused, if it was.
     pub code: Option<Code>,
@@ -118,7 +118,7 @@ impl Api {
         Answered {
             response,
             admission: call.admission,
-            outlives_admission: call.revoked_itself,
+            outlives_admission: call.ends_own_admission,
             code,
         }
     }

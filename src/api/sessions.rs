@@ -45,12 +45,13 @@ impl Api {
 
     pub(super) async fn logout<B>(&self, call: &mut Call<'_, B>) -> Outcome {
         let caller = self.caller(call).await?;
-        let durability = self.accounts.logout(&caller).await?;
-        call.revoked_itself = true;
+        call.ends_own_admission = true;
         let deed = Deed {
             user: caller.user(),
             ..Deed::default()
         };
+        let ended = self.accounts.logout(&caller).await;
+        let durability = call.settled(ended, Event::Logout, &caller, deed)?;
         call.audit(Event::Logout, caller.actor(), deed);
         Ok(done(durability))
     }
@@ -67,6 +68,7 @@ impl Api {
         let (Some(current), Some(new)) = (current, new) else {
             return Err(fields.refusal());
         };
+        call.ends_own_admission = true;
         let client = call.context.client;
         let changed = self.accounts.change_password(&caller, current, new, client);
         let deed = Deed {
@@ -75,7 +77,6 @@ impl Api {
         };
         match changed.await {
             Ok((session, durability)) => {
-                call.revoked_itself = true;
                 call.audit(Event::PasswordChanged, caller.actor(), deed);
                 let response = json(StatusCode::OK, &SessionResponse::of(&session));
                 Ok(durable(response, durability))

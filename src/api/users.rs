@@ -46,7 +46,9 @@ impl Api {
         self.accounts.require_admin(&caller)?;
         let mut fields = call.fields().await?;
         let new = self.new_user(&mut fields)?;
-        let (user, durability) = self.accounts.create_user(&caller, new).await?;
+        let created = self.accounts.create_user(&caller, new).await;
+        let (user, durability) =
+            call.settled(created, Event::UserCreated, &caller, Deed::default())?;
         let deed = Deed {
             user: Some(user.id),
             ..Deed::default()
@@ -67,29 +69,31 @@ impl Api {
         let old = self.accounts.user(&caller, id).await?;
         let patch = self.patch(&mut fields, &old);
         fields.finish()?;
-        let updated = self.accounts.update_user(&caller, id, patch).await?;
+        call.ends_own_admission = caller.user() == Some(id) && patch.ends_sessions();
+        let deed = Deed {
+            user: Some(id),
+            ..Deed::default()
+        };
+        let updated = self.accounts.update_user(&caller, id, patch).await;
+        let updated = call.settled(updated, Event::UserChanged, &caller, deed)?;
         let response = json(StatusCode::OK, &UserResponse::of(&updated.user));
         let Some(durability) = updated.durability else {
             return Ok(response);
         };
-        // Its own sessions ended where the epoch is another one; nothing else in a patch ends them.
-        call.revoked_itself = caller.user() == Some(id) && updated.ends_sessions();
-        let deed = Deed {
-            user: Some(id),
-            fields: &updated.fields,
-            ..Deed::default()
-        };
+        let fields = updated.fields.as_slice();
+        let deed = Deed { fields, ..deed };
         call.audit(Event::UserChanged, caller.actor(), deed);
         Ok(durable(response, durability))
     }
 
     pub(super) async fn delete_user<B>(&self, call: &mut Call<'_, B>, id: UserId) -> Outcome {
         let caller = self.caller(call).await?;
-        let durability = self.accounts.delete_user(&caller, id).await?;
         let deed = Deed {
             user: Some(id),
             ..Deed::default()
         };
+        let deleted = self.accounts.delete_user(&caller, id).await;
+        let durability = call.settled(deleted, Event::UserDeleted, &caller, deed)?;
         call.audit(Event::UserDeleted, caller.actor(), deed);
         Ok(done(durability))
     }
@@ -130,7 +134,12 @@ impl Api {
             Timestamp::parse(text).is_ok_and(|time| time.as_secs() == created_at)
         });
         let new = patch.applied_to(old);
-        self.judge(fields, patch.password.as_ref(), Some(&new.email), Some(&new.name));
+        self.judge(
+            fields,
+            patch.password.as_ref(),
+            Some(&new.email),
+            Some(&new.name),
+        );
         patch
     }
 
@@ -150,7 +159,10 @@ impl Api {
 }
 
 fn page_size(text: &str) -> Result<NonZeroUsize, String> {
-    let size = text.parse().ok().filter(|size: &NonZeroUsize| size.get() <= MAX_PAGE);
+    let size = text
+        .parse()
+        .ok()
+        .filter(|size: &NonZeroUsize| size.get() <= MAX_PAGE);
     size.ok_or_else(|| format!("must be a number from 1 to {MAX_PAGE}"))
 }
 
