@@ -7,10 +7,6 @@
     reason = "a test that cannot go on fails"
 )]
 #![expect(unreachable_pub, reason = "modules of one test program")]
-#![expect(
-    clippy::cognitive_complexity,
-    reason = "it counts awaits and assertions as branches; the tests are straight lines"
-)]
 
 mod admission;
 mod crash;
