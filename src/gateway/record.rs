@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 
 use super::Gateway;
-use crate::domain::{CredentialId, Timestamp};
+use crate::domain::CredentialId;
 use crate::http::{Code, RequestId};
 use crate::proxy::Exchange;
 use crate::revocation::Admission;
@@ -104,8 +104,7 @@ impl Record {
         );
     }
 
-    fn write(&self, line: &mut Line<'_>, at: Timestamp, micros: u64) {
-        line.plain("time", at);
+    fn write(&self, line: &mut Line<'_>, micros: u64) {
         line.text("request_id", self.request_id.as_str());
         line.plain("client.ip", self.client);
         line.text("method", self.method.as_str());
@@ -176,7 +175,7 @@ impl Drop for Record {
             gateway.metrics.cut.fetch_add(1, Ordering::Relaxed);
         }
         let at = gateway.shared.clock.now();
-        gateway.access.line(|line| self.write(line, at, micros));
+        gateway.access.line(at, |line| self.write(line, micros));
     }
 }
 

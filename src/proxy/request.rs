@@ -49,6 +49,9 @@ impl HasMethod for Inbound {
     }
 }
 
+/// How many headers are added: room for all at once, since a map of headers that grows is built anew.
+const ADDED: usize = 16;
+
 /// The request as the upstream gets it.
 ///
 /// The client's `Connection` list is honoured first, so that it can remove nothing that is added
@@ -60,6 +63,7 @@ pub(super) fn outbound(
 ) -> Request<RequestBody> {
     let mut headers = inbound.headers;
     hop_by_hop::strip_request(&mut headers);
+    headers.reserve(ADDED);
     let hop = Hop {
         peer: inbound.peer,
         scheme: inbound.scheme,

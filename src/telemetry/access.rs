@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use super::{Line, LineFormat};
+use crate::domain::Timestamp;
 
 /// Where access lines go: to a thread that writes them, never in a request's way.
 #[derive(Debug, Clone)]
@@ -23,6 +24,9 @@ pub struct AccessWriter(Option<JoinHandle<()>>);
 #[derive(Debug)]
 pub struct AccessBuffer {
     lines: RefCell<String>,
+    /// The second that is being written, and how it reads: to write it anew for each line would cost
+    /// more than the rest of it.
+    second: RefCell<(i64, String)>,
     log: AccessLog,
 }
 
@@ -65,6 +69,7 @@ impl AccessLog {
     pub fn buffer(&self) -> AccessBuffer {
         AccessBuffer {
             lines: RefCell::default(),
+            second: RefCell::new((i64::MIN, String::new())),
             log: self.clone(),
         }
     }
@@ -77,13 +82,14 @@ impl AccessLog {
 }
 
 impl AccessBuffer {
-    /// Writes one line; `fields` adds what is in it.
-    pub fn line(&self, fields: impl FnOnce(&mut Line<'_>)) {
+    /// Writes one line of `now`; `fields` adds what is in it.
+    pub fn line(&self, now: Timestamp, fields: impl FnOnce(&mut Line<'_>)) {
         if self.log.writer.is_none() {
             return;
         }
         let mut lines = self.lines.borrow_mut();
         let mut line = Line::begin(&mut lines, self.log.format);
+        self.time(&mut line, now);
         fields(&mut line);
         line.end();
         let is_full = lines.len() >= BUFFER_BYTES;
@@ -91,6 +97,14 @@ impl AccessBuffer {
         if is_full {
             self.flush();
         }
+    }
+
+    fn time(&self, line: &mut Line<'_>, now: Timestamp) {
+        let mut second = self.second.borrow_mut();
+        if second.0 != now.as_secs() {
+            *second = (now.as_secs(), now.to_string());
+        }
+        line.text("time", &second.1);
     }
 
     /// Hands what was gathered to the writer.
