@@ -123,7 +123,7 @@ impl Accounts {
             return Err(AccountError::NotFound);
         }
         // A repeated one is written again too: it may be repeated because nobody knew the outcome.
-        let durability = self.changes.revoke_key(id, now).await?;
+        let durability = self.changes.revoke_key(key.user, id, now).await?;
         Ok((key, durability))
     }
 

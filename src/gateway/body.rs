@@ -1,3 +1,4 @@
+use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -5,8 +6,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::record::{End, Record};
 use super::recheck::Recheck;
+use super::record::{End, Record};
 use crate::api::{ApiBody, ApiBodyError};
 use crate::proxy::{Exchange, UpstreamBody, Waiting};
 use crate::revocation::Alarm;
@@ -20,7 +21,6 @@ pub struct GatewayBody {
     is_done: bool,
 }
 
-#[derive(Debug)]
 pub(super) enum Source {
     Full(Bytes),
     Api(ApiBody),
@@ -42,6 +42,17 @@ pub enum BodyError {
     /// The store broke off.
     #[error("the store broke off")]
     Api(#[source] ApiBodyError),
+}
+
+/// Without what is in it: an answer may hold a token or a key.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Api(_) => "Api(..)",
+            Self::Upstream(_) => "Upstream(..)",
+        })
+    }
 }
 
 impl From<ApiBody> for Source {
@@ -124,7 +135,10 @@ impl GatewayBody {
             Some(Ok(frame)) => {
                 let sent = &self.record.exchange.sent_bytes;
                 let more = frame.data_ref().map_or(0, Bytes::len);
-                sent.set(sent.get().saturating_add(u64::try_from(more).unwrap_or(u64::MAX)));
+                sent.set(
+                    sent.get()
+                        .saturating_add(u64::try_from(more).unwrap_or(u64::MAX)),
+                );
                 self.is_done = self.is_source_done();
             }
             Some(Err(_)) => {

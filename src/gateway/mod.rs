@@ -30,8 +30,8 @@ use crate::auth::{Admitted, Authenticator};
 use crate::config::{self, Access};
 use crate::domain::Clock;
 use crate::http::{
-    ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath,
-    OfferedProtocols, PathError, Place, RequestId, Upgrade, WEBSOCKET_PROTOCOL, forwarded, hop_by_hop, problem,
+    ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
+    PathError, Place, RequestId, Upgrade, WEBSOCKET_PROTOCOL, forwarded, hop_by_hop, problem,
     read_credential, remove_credentials, remove_offered_tokens, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Tunnel, Upstreams, Waiting};
@@ -169,7 +169,11 @@ impl Gateway {
         peer: &Peer,
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
-        let Received { mut head, body, client } = received;
+        let Received {
+            mut head,
+            body,
+            client,
+        } = received;
         refuse_method(&head.method)?;
         let host = Host::of(&head)?;
         let target = head.uri.clone();

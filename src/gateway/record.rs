@@ -131,7 +131,11 @@ impl Record {
         line.number("bytes.received", self.exchange.received_bytes.get());
         line.number("bytes.sent", self.exchange.sent_bytes.get());
         line.millis("duration_ms", micros);
-        if let Some(agent) = self.user_agent.as_ref().and_then(|agent| agent.to_str().ok()) {
+        if let Some(agent) = self
+            .user_agent
+            .as_ref()
+            .and_then(|agent| agent.to_str().ok())
+        {
             line.text("user_agent", agent);
         }
     }

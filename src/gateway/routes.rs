@@ -8,11 +8,10 @@ pub struct Routes {
     routes: Vec<Route>,
 }
 
-/// A route, and the name that logs and metrics have for it.
+/// A route.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) config: config::Route,
-    pub(super) name: String,
     /// Its index in the order of the file.
     pub(super) index: usize,
 }
@@ -25,7 +24,6 @@ impl Routes {
             .iter()
             .enumerate()
             .map(|(index, config)| Route {
-                name: name(config),
                 config: config.clone(),
                 index,
             })
@@ -89,7 +87,7 @@ mod tests {
 
     fn found(routes: &Routes, host: Option<&str>, path: &str) -> Option<String> {
         let path = NormalPath::parse(path).unwrap();
-        routes.find(host, &path).map(|route| route.name.clone())
+        routes.find(host, &path).map(|route| name(&route.config))
     }
 
     #[test]
@@ -101,7 +99,10 @@ mod tests {
             route(Some("a.example"), ""),
         ]);
         assert_eq!(found(&routes, None, "/x").as_deref(), Some("/"));
-        assert_eq!(found(&routes, None, "/reports/").as_deref(), Some("/reports"));
+        assert_eq!(
+            found(&routes, None, "/reports/").as_deref(),
+            Some("/reports")
+        );
         assert_eq!(found(&routes, None, "/reportsX").as_deref(), Some("/"));
         let deep = found(&routes, Some("b.example"), "/reports/secret/1");
         assert_eq!(deep.as_deref(), Some("/reports/secret"));

@@ -57,11 +57,7 @@ impl ClientBody {
     /// The body of a request over HTTP/2, of `length` bytes where the client said so. It sets
     /// `is_wanted` once it is asked for.
     #[must_use]
-    pub fn http2(
-        stream: h2::RecvStream,
-        length: Option<u64>,
-        is_wanted: Rc<Cell<bool>>,
-    ) -> Self {
+    pub fn http2(stream: h2::RecvStream, length: Option<u64>, is_wanted: Rc<Cell<bool>>) -> Self {
         if stream.is_end_stream() {
             return Self::Empty;
         }

@@ -114,7 +114,11 @@ mod tests {
     #[test]
     fn what_is_no_host_is_refused() {
         for header in ["u@a.example", "a b", "a/b", "a\\b"] {
-            assert_eq!(host(Version::HTTP_11, "/", &[header]), Err(HostError::Form), "{header}");
+            assert_eq!(
+                host(Version::HTTP_11, "/", &[header]),
+                Err(HostError::Form),
+                "{header}"
+            );
         }
         let two = host(Version::HTTP_11, "/", &["a.example", "a.example"]);
         assert_eq!(two, Err(HostError::Two));

@@ -31,8 +31,8 @@ pub mod request_id;
 
 pub use body::{ClientBody, ClientBodyError, Http2Body};
 pub use credential::{
-    Credential, CredentialError, Found, OfferedProtocols, Place, read_credential,
-    WEBSOCKET_PROTOCOL, remove_credentials, remove_offered_tokens,
+    Credential, CredentialError, Found, OfferedProtocols, Place, WEBSOCKET_PROTOCOL,
+    read_credential, remove_credentials, remove_offered_tokens,
 };
 pub use error::{ApiError, Code, FieldError};
 pub use forwarded::{Client, Hop};

@@ -24,7 +24,8 @@ use crate::proxy::Upstreams;
 use crate::revocation::{Bells, Ledger, Watch};
 use crate::runtime;
 use crate::server::{
-    Admin, AdminSocket, Backup, Bound, Drain, Stage, Worker, WorkerSettings, bind, serve_admin, tls_config,
+    Admin, AdminSocket, Backup, Bound, Drain, Stage, Worker, WorkerSettings, bind, serve_admin,
+    tls_config,
 };
 use crate::store::Store;
 use crate::telemetry::{AccessLog, AccessWriter, LineFormat, WorkerMetrics, start_log};
@@ -232,7 +233,12 @@ fn wait_for(workers: Vec<Running>) -> Result<(), NodeError> {
     ended
 }
 
-fn start_post(post: Post, core: &Core, control: &Runtime, drain: &Drain) -> tokio::task::JoinHandle<()> {
+fn start_post(
+    post: Post,
+    core: &Core,
+    control: &Runtime,
+    drain: &Drain,
+) -> tokio::task::JoinHandle<()> {
     let accounts = Arc::clone(&core.accounts);
     let (desk_drain, outbox_drain) = (drain.clone(), drain.clone());
     let desk = post.desk_task;
@@ -275,7 +281,10 @@ async fn write_usage(store: &dyn Store, ledger: &Ledger) {
         return;
     }
     if let Err(error) = store.note_used(used).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "key usage not written");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "key usage not written"
+        );
     }
 }
 

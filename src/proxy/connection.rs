@@ -46,7 +46,6 @@ impl Connection {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (sender, io) = http1::Builder::new()
-            .max_headers(MAX_HEADERS)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
@@ -147,9 +146,6 @@ impl Pool {
         idle.retain_mut(|idle| idle.since.elapsed() < keep_alive && idle.connection.is_ready());
     }
 }
-
-/// As many as fit into hyper's bound on a head; servers with more than its default of 100 exist.
-const MAX_HEADERS: usize = 256;
 
 const fn quiet() -> Context<'static> {
     Context::from_waker(Waker::noop())

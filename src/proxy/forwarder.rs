@@ -11,9 +11,7 @@ use super::answer::Source;
 use super::connection::{Connection, Pool, SendFailed};
 use super::request::outbound;
 use super::server::{Place, Upstream};
-use super::{
-    Exchange, Inbound, ProxyError, RequestBody, Tunnel, UpstreamBody, Upstreams, Waiting,
-};
+use super::{Exchange, Inbound, ProxyError, RequestBody, Tunnel, UpstreamBody, Upstreams, Waiting};
 use crate::auth::Admitted;
 use crate::http::{IdentityHeaders, Upgrade, hop_by_hop};
 use crate::telemetry::WorkerMetrics;
@@ -205,10 +203,9 @@ impl Sending<'_> {
         let mut last = None;
         for step in 0..count {
             let index = turn.wrapping_add(step) % count;
-            let (Some(server), Some(pool)) = (
-                self.upstream.servers.get(index),
-                self.lane.pools.get(index),
-            ) else {
+            let (Some(server), Some(pool)) =
+                (self.upstream.servers.get(index), self.lane.pools.get(index))
+            else {
                 continue;
             };
             if may_reuse && let Some(connection) = pool.take() {

@@ -96,7 +96,8 @@ impl RequestBody {
 
     fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(gate) = &mut self.gate {
-            let is_open = gate.signal.poll(cx).is_ready() || gate.until.as_mut().poll(cx).is_ready();
+            let is_open =
+                gate.signal.poll(cx).is_ready() || gate.until.as_mut().poll(cx).is_ready();
             if !is_open {
                 return Poll::Pending;
             }
@@ -142,7 +143,8 @@ impl Body for RequestBody {
         match &mut polled {
             Poll::Ready(Some(Ok(frame))) => self.moved(frame),
             Poll::Pending if !self.has_answer() => {
-                self.exchange.still_wait_for(Waiting::Request, self.patience);
+                self.exchange
+                    .still_wait_for(Waiting::Request, self.patience);
             }
             Poll::Ready(_) | Poll::Pending => {}
         }

@@ -163,10 +163,7 @@ impl Admission {
             (Change::Sessions { user }, CredentialId::Key(_)) => (user == mine).then_some(STALE),
             (Change::User { user }, _) => (user == mine).then_some(USER),
             (Change::Reread { user }, _) => (user == mine).then_some(STALE),
-            (
-                Change::Session { .. } | Change::Key { .. } | Change::Addition,
-                _,
-            ) => None,
+            (Change::Session { .. } | Change::Key { .. } | Change::Addition, _) => None,
         }
     }
 }

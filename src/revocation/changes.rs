@@ -1,17 +1,20 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use super::{Bells, Ledger};
 use crate::domain::{KeyId, Timestamp, UserId};
 use crate::store::{
-    Answer, Durability, KeyRecord, Recorded, RevokedSession, Store, StoreError, UserRecord,
+    Answer, Change, Durability, KeyRecord, Recorded, RevokedSession, Store, StoreError, UserRecord,
 };
 
 /// The one way to change users, keys and sessions: it records the change, ends the admissions that
 /// rested on the old state and has every worker cut their exchanges, and only then answers.
 ///
-/// A change runs to its end even when its caller goes away.
+/// A change runs to its end even when its caller goes away. Where the store does not say whether a
+/// revocation was written, what it revokes ends at once, and the revocation is repeated until that is
+/// known: each is harmless to repeat.
 #[derive(Debug, Clone)]
 pub struct Changes {
     store: Arc<dyn Store>,
@@ -19,6 +22,10 @@ pub struct Changes {
     bells: Arc<Bells>,
     runtime: Handle,
 }
+
+/// How long the first repetition of an unknown outcome waits, and the longest wait.
+const REPEAT_AFTER: Duration = Duration::from_secs(1);
+const REPEAT_WITHIN: Duration = Duration::from_secs(60);
 
 impl Changes {
     /// Changes to `store`, run on `runtime`.
@@ -39,17 +46,30 @@ impl Changes {
 
     /// Adds a user. Errors as [`Store::create_user`].
     pub async fn create_user(&self, user: UserRecord) -> Result<Durability, StoreError> {
-        self.record(move |store| store.create_user(user)).await
+        self.record(Change::Addition, move |store| {
+            store.create_user(user.clone())
+        })
+        .await
     }
 
     /// Writes a user. Errors as [`Store::update_user`].
     pub async fn update_user(&self, user: UserRecord) -> Result<Durability, StoreError> {
-        self.record(move |store| store.update_user(user)).await
+        let id = user.id;
+        let unknown = if user.is_active {
+            Change::Sessions { user: id }
+        } else {
+            Change::User { user: id }
+        };
+        self.record(unknown, move |store| store.update_user(user.clone()))
+            .await
     }
 
     /// Deletes a user and all their keys. Errors as [`Store::delete_user`].
     pub async fn delete_user(&self, id: UserId, now: Timestamp) -> Result<Durability, StoreError> {
-        self.record(move |store| store.delete_user(id, now)).await
+        self.record(Change::User { user: id }, move |store| {
+            store.delete_user(id, now)
+        })
+        .await
     }
 
     /// Adds an API key. Errors as [`Store::create_key`].
@@ -59,34 +79,90 @@ impl Changes {
         epoch: Option<u64>,
         max: usize,
     ) -> Result<Durability, StoreError> {
-        self.record(move |store| store.create_key(key, epoch, max))
-            .await
+        self.record(Change::Addition, move |store| {
+            store.create_key(key.clone(), epoch, max)
+        })
+        .await
     }
 
-    /// Revokes an API key. Errors as [`Store::revoke_key`].
-    pub async fn revoke_key(&self, id: KeyId, now: Timestamp) -> Result<Durability, StoreError> {
-        self.record(move |store| store.revoke_key(id, now)).await
+    /// Revokes the API key `key` of `user`. Errors as [`Store::revoke_key`].
+    pub async fn revoke_key(
+        &self,
+        user: UserId,
+        key: KeyId,
+        now: Timestamp,
+    ) -> Result<Durability, StoreError> {
+        self.record(Change::Key { user, key }, move |store| {
+            store.revoke_key(key, now)
+        })
+        .await
     }
 
     /// Revokes one session. Errors as [`Store::revoke_session`].
-    pub async fn revoke_session(&self, session: RevokedSession) -> Result<Durability, StoreError> {
-        self.record(move |store| store.revoke_session(session))
+    pub async fn revoke_session(&self, revoked: RevokedSession) -> Result<Durability, StoreError> {
+        let change = Change::Session {
+            user: revoked.user,
+            session: revoked.id,
+        };
+        self.record(change, move |store| store.revoke_session(revoked))
             .await
     }
 
-    async fn record<F>(&self, change: F) -> Result<Durability, StoreError>
+    /// Records a change; `unknown` is what it ends when nobody knows whether it was written.
+    async fn record<F>(&self, unknown: Change, change: F) -> Result<Durability, StoreError>
     where
-        F: FnOnce(&dyn Store) -> Answer<'_, Recorded> + Send + 'static,
+        F: Fn(&dyn Store) -> Answer<'_, Recorded> + Send + Sync + 'static,
     {
         let this = self.clone();
         let task = self.runtime.spawn(async move {
-            let recorded = change(this.store.as_ref()).await?;
-            if this.ledger.apply(recorded.change) > 0 {
-                this.bells.ring().await;
+            match change(this.store.as_ref()).await {
+                Ok(recorded) => {
+                    this.bite(recorded.change).await;
+                    Ok(recorded.durability)
+                }
+                Err(StoreError::OutcomeUnknown) if unknown != Change::Addition => {
+                    this.bite(unknown).await;
+                    let repeating = this.clone();
+                    this.runtime.spawn(repeating.repeat(change));
+                    Err(StoreError::OutcomeUnknown)
+                }
+                Err(error) => Err(error),
             }
-            Ok(recorded.durability)
         });
         // The task is neither aborted nor does it panic, but for a runtime that is going away.
         task.await.unwrap_or(Err(StoreError::OutcomeUnknown))
+    }
+
+    /// Ends what rested on the old state, on every worker.
+    async fn bite(&self, change: Change) {
+        if self.ledger.apply(change) > 0 {
+            self.bells.ring().await;
+        }
+    }
+
+    async fn repeat<F>(self, change: F)
+    where
+        F: Fn(&dyn Store) -> Answer<'_, Recorded> + Send + Sync + 'static,
+    {
+        let mut wait = REPEAT_AFTER;
+        loop {
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(REPEAT_WITHIN);
+            match change(self.store.as_ref()).await {
+                Ok(recorded) => {
+                    self.bite(recorded.change).await;
+                    tracing::info!("a revocation whose outcome was unknown is written");
+                    return;
+                }
+                Err(StoreError::OutcomeUnknown | StoreError::Unavailable { .. }) => {}
+                Err(error) => {
+                    // The record is another one by now: the first attempt was written, or somebody
+                    // else has decided since.
+                    let error = &error as &dyn std::error::Error;
+                    tracing::info!(error, "a revocation whose outcome was unknown is settled");
+                    return;
+                }
+            }
+        }
     }
 }

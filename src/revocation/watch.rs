@@ -134,7 +134,10 @@ impl Watched {
     pub fn alarm(&self) -> Option<Alarm> {
         let slots = self.watch.slots.borrow();
         let slot = slots.get(self.key)?;
-        let ended = slot.admission.as_ref().and_then(|admission| admission.ended());
+        let ended = slot
+            .admission
+            .as_ref()
+            .and_then(|admission| admission.ended());
         ended.map(Alarm::Ended).or(slot.alarm)
     }
 

@@ -32,7 +32,9 @@ pub struct AdminSocket {
 #[derive(Debug, thiserror::Error)]
 pub enum AdminSocketError {
     /// Another node answers on it.
-    #[error("another gateway answers on {path:?}; stop it, or set `[admin] socket` to another path")]
+    #[error(
+        "another gateway answers on {path:?}; stop it, or set `[admin] socket` to another path"
+    )]
     InUse {
         /// The socket.
         path: PathBuf,
@@ -171,8 +173,7 @@ struct BackupTo {
 async fn take_backup(request: Request<Incoming>, backup: &Backup) -> Result<(), ApiError> {
     let body = http_body_util::Limited::new(request.into_body(), MAX_BACKUP_BODY);
     let body = body.collect().await.map_err(|_| Code::MalformedJson)?;
-    let to: BackupTo =
-        serde_json::from_slice(&body.to_bytes()).map_err(|_| Code::MalformedJson)?;
+    let to: BackupTo = serde_json::from_slice(&body.to_bytes()).map_err(|_| Code::MalformedJson)?;
     let backup = Arc::clone(backup);
     let (done, taken) = tokio::sync::oneshot::channel();
     // Copying a store takes as long as its file is large: on a thread of its own, once.

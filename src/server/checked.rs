@@ -106,7 +106,11 @@ impl<Io: AsyncRead + Unpin> Checked<Io> {
                     .extend_from_slice(read.get(passed..).unwrap_or_default());
                 buf.set_filled(start + passed);
                 self.has_served |= passed > 0;
-                Poll::Ready(Ok(if passed > 0 { Read::Some } else { Read::Nothing }))
+                Poll::Ready(Ok(if passed > 0 {
+                    Read::Some
+                } else {
+                    Read::Nothing
+                }))
             }
             Err(error) => {
                 buf.set_filled(start);

@@ -53,7 +53,6 @@ where
         })
     };
     let mut connection = http1::Builder::new()
-        .max_headers(MAX_HEADERS)
         .max_buf_size(settings.max_head.max(hyper_min_buf()))
         .serve_connection(TokioIo::new(io), service);
     let mut is_draining = false;
@@ -190,8 +189,6 @@ where
     // Whatever becomes of it, the connection is over.
     let _ = tokio::time::timeout(LINGER, linger).await;
 }
-
-const MAX_HEADERS: usize = 256;
 
 /// hyper refuses a smaller buffer.
 const fn hyper_min_buf() -> usize {

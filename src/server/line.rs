@@ -65,7 +65,10 @@ impl Line {
 
     /// Whether bytes that wait above the socket may belong to an exchange that was cut.
     pub(super) fn is_cut(&self) -> bool {
-        self.guards.borrow().iter().any(|exchange| exchange.is_cut())
+        self.guards
+            .borrow()
+            .iter()
+            .any(|exchange| exchange.is_cut())
     }
 
     /// Everything above the socket has been written.

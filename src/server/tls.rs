@@ -12,7 +12,9 @@ use crate::config::Tls;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read as what it should be.
-    #[error("{what} {path:?} cannot be read; it must be a PEM file that the gateway's user may read")]
+    #[error(
+        "{what} {path:?} cannot be read; it must be a PEM file that the gateway's user may read"
+    )]
     File {
         /// Certificate or private key.
         what: &'static str,
@@ -23,7 +25,9 @@ pub enum TlsError {
         source: rustls::pki_types::pem::Error,
     },
     /// There is no certificate in the file.
-    #[error("certificate {path:?} holds no certificate; it must be a PEM file with the whole chain")]
+    #[error(
+        "certificate {path:?} holds no certificate; it must be a PEM file with the whole chain"
+    )]
     Empty {
         /// The file.
         path: PathBuf,

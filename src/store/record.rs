@@ -1,9 +1,11 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Digest, Email, KeyId, KeyName, Role, SessionId, Timestamp, UserId, UserName};
 
 /// A user, as every store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRecord {
     /// Which user; ids sort by creation.
     pub id: UserId,
@@ -26,6 +28,19 @@ pub struct UserRecord {
     /// The one live reset token, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<LiveReset>,
+}
+
+/// Without the password's hash.
+impl fmt::Debug for UserRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserRecord")
+            .field("id", &self.id)
+            .field("role", &self.role)
+            .field("is_active", &self.is_active)
+            .field("epoch", &self.epoch)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A mailed reset token that was not spent.

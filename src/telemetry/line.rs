@@ -179,7 +179,8 @@ mod tests {
         let text = line(LineFormat::Text, "x y");
         assert_eq!(text, "a=\"x y\" n=1234 ms=1002.030 at=now\n");
         let json = line(LineFormat::Json, "x\n\"\\\u{85}é");
-        let expected = "{\"a\":\"x\\u000a\\\"\\\\\\u0085é\",\"n\":1234,\"ms\":1002.030,\"at\":\"now\"}\n";
+        let expected =
+            "{\"a\":\"x\\u000a\\\"\\\\\\u0085é\",\"n\":1234,\"ms\":1002.030,\"at\":\"now\"}\n";
         assert_eq!(json, expected);
     }
 

@@ -6,7 +6,9 @@ use super::LineFormat;
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The operator's filter cannot be read.
-    #[error("log level {level:?} cannot be read; write error, warn, info, debug, or a list such as info,audit=off")]
+    #[error(
+        "log level {level:?} cannot be read; write error, warn, info, debug, or a list such as info,audit=off"
+    )]
     Filter {
         /// What was written.
         level: String,
@@ -25,7 +27,13 @@ pub enum LogError {
 ///
 /// [`LogError`]
 pub fn start_log(format: LineFormat, level: &str) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(level).map_err(|source| LogError::Filter {
+    // Audit lines are no matter of how much an operator wants to read, unless they say so.
+    let wanted = if level.contains("audit") {
+        level.to_owned()
+    } else {
+        format!("{level},audit=info")
+    };
+    let filter = EnvFilter::try_new(wanted).map_err(|source| LogError::Filter {
         level: level.to_owned(),
         source,
     })?;

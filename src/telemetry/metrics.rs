@@ -98,11 +98,9 @@ const COUNTERS: [Plain; 7] = [
         "Interim answers of upstreams that were not passed on",
         |worker| &worker.interim_dropped,
     ),
-    (
-        "request_body_bytes",
-        "Bytes of request bodies",
-        |worker| &worker.received_bytes,
-    ),
+    ("request_body_bytes", "Bytes of request bodies", |worker| {
+        &worker.received_bytes
+    }),
     (
         "response_body_bytes",
         "Bytes of response bodies",
@@ -245,7 +243,7 @@ impl Workers {
         let mut total = 0;
         let mut buckets = Vec::with_capacity(BUCKETS.len() + 1);
         let bounds = BUCKETS.iter().map(|&micros| seconds(micros));
-        for (index, bound) in bounds.chain([f64::MAX]).enumerate() {
+        for (index, bound) in bounds.chain([f64::INFINITY]).enumerate() {
             let count = self.sum(|worker| worker.durations.get(index));
             total += count;
             buckets.push((bound, count));

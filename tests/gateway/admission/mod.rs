@@ -1,0 +1,7 @@
+//! Who is let in, and what the others are told.
+
+mod credentials;
+mod public;
+mod routes;
+mod tokens;
+mod websocket;

@@ -1,0 +1,13 @@
+//! What services get of a request, and clients of an answer.
+
+mod bodies;
+mod expect;
+mod headers;
+mod identity;
+mod lengths;
+mod paths;
+mod pool;
+mod pressure;
+mod stalls;
+mod trailers;
+mod trouble;

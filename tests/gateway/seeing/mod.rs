@@ -1,0 +1,6 @@
+//! What operators see of it all, and what nobody sees.
+
+mod access;
+mod audit;
+mod durability;
+mod secrets;

@@ -1,0 +1,138 @@
+//! Services behind the gateway: one that answers by itself, one that does what the test says.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::message::Request;
+use super::within;
+use super::wire::Wire;
+
+/// A service that answers each request by itself, over kept connections, and tells the test of it.
+pub struct Service {
+    pub address: SocketAddr,
+    requests: mpsc::UnboundedReceiver<Request>,
+    connections: Arc<AtomicUsize>,
+    accepting: JoinHandle<()>,
+}
+
+type Answers = Arc<dyn Fn(&Request) -> Vec<u8> + Send + Sync>;
+
+impl Service {
+    /// Answers with the body of the request.
+    pub async fn echo() -> Self {
+        Self::answering_with(|request| answer(&request.body)).await
+    }
+
+    /// Answers every request with these bytes.
+    pub async fn answering(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self::answering_with(move |_| bytes.clone()).await
+    }
+
+    pub async fn answering_with(
+        answers: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = listen().await;
+        let (told, requests) = mpsc::unbounded_channel();
+        let connections = Arc::<AtomicUsize>::default();
+        let address = listener.local_addr().unwrap();
+        let accepted = Arc::clone(&connections);
+        let answers: Answers = Arc::new(answers);
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(serve(stream, Arc::clone(&answers), told.clone()));
+            }
+        });
+        Self {
+            address,
+            requests,
+            connections,
+            accepting,
+        }
+    }
+
+    /// The next request that came.
+    pub async fn next(&mut self) -> Request {
+        let request = within("a request at the service", self.requests.recv()).await;
+        request.unwrap()
+    }
+
+    /// Whether every request that came was taken by [`Self::next`].
+    pub fn is_quiet(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// How many connections were made to it.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn serve(stream: TcpStream, answers: Answers, told: mpsc::UnboundedSender<Request>) {
+    let mut wire = Wire::of_plain(stream);
+    loop {
+        // No deadline of the test's: a kept connection may be quiet for ever.
+        if wire.is_over().await {
+            return;
+        }
+        let Ok(request) = wire.try_request().await else {
+            return;
+        };
+        let answer = answers(&request);
+        // The test may be over.
+        let _ = told.send(request);
+        if wire.try_send(answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A service whose every byte the test decides. It takes a connection when the test accepts one.
+pub struct Scripted {
+    pub address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Scripted {
+    pub async fn start() -> Self {
+        let listener = listen().await;
+        let address = listener.local_addr().unwrap();
+        Self { address, listener }
+    }
+
+    /// The next connection.
+    pub async fn accept(&self) -> Wire {
+        let accepted = within("a connection to the service", self.listener.accept()).await;
+        Wire::of_plain(accepted.unwrap().0)
+    }
+}
+
+/// An address where nothing listens.
+pub async fn nowhere() -> SocketAddr {
+    listen().await.local_addr().unwrap()
+}
+
+/// A plain 200 with this body.
+pub fn answer(body: &Bytes) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    let mut bytes = head.into_bytes();
+    bytes.extend(body);
+    bytes
+}
+
+async fn listen() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
