@@ -26,8 +26,10 @@ fn config() -> Config {
 /// What stands behind each `name=` of the unit.
 fn unit(name: &str) -> Vec<String> {
     let text = deployed("dariet-gateway.service");
-    let lines = text.lines().filter_map(|line| line.split_once('='));
-    let values = lines.filter_map(|(key, value)| (key == name).then(|| value.to_owned()));
+    let values = text.lines().filter_map(|line| match line.split_once('=') {
+        Some((key, value)) if key == name => Some(value.to_owned()),
+        _ => None,
+    });
     values.collect()
 }
 
