@@ -135,10 +135,11 @@ fn way_out(address: &str) -> String {
     }
 }
 
-/// `0.0.0.0` takes the port on every IPv4 address, `[::]` on every IPv6 address.
+/// `0.0.0.0` takes the port on every IPv4 address, `[::]` on every IPv6 address; port 0 stands for
+/// any free one, each time another.
 fn clash(one: SocketAddr, other: SocketAddr) -> bool {
     let same_family = one.is_ipv4() == other.is_ipv4();
     let overlap =
         one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
-    same_family && overlap && one.port() == other.port()
+    same_family && overlap && one.port() == other.port() && one.port() != 0
 }

@@ -64,6 +64,9 @@ pub(super) fn outbound(
     let mut headers = inbound.headers;
     hop_by_hop::strip_request(&mut headers);
     headers.reserve(ADDED);
+    if inbound.version == Version::HTTP_2 {
+        join_cookie(&mut headers);
+    }
     let hop = Hop {
         peer: inbound.peer,
         scheme: inbound.scheme,
@@ -86,4 +89,17 @@ pub(super) fn outbound(
     *request.uri_mut() = inbound.target;
     *request.headers_mut() = headers;
     request
+}
+
+/// HTTP/2 may bring a cookie in crumbs, HTTP/1.1 has it in one line (RFC 9113 §8.2.3).
+fn join_cookie(headers: &mut HeaderMap) {
+    let crumbs = headers.get_all(header::COOKIE);
+    if crumbs.iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<_> = crumbs.iter().map(HeaderValue::as_bytes).collect();
+    // What was a header's value before is one still with "; " between.
+    if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, cookie);
+    }
 }

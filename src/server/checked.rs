@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use http::{Request, Version, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::line::{Line, Refusal};
@@ -41,8 +42,9 @@ pub(super) struct Patience {
     pub(super) body: Duration,
 }
 
-/// Stands in for a head that was refused.
-const STAND_IN: &[u8] = b"GET /refused HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
+/// Stands in for a head that was refused. It has no `Host`, and a client's head without one is
+/// refused, so no request that came before it is taken for it; see [`is_stand_in`].
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
 const READ_BYTES: usize = 4096;
 
 impl<Io: AsyncRead + Unpin> Checked<Io> {
@@ -182,6 +184,11 @@ impl<Io: AsyncRead + Unpin> Checked<Io> {
         self.is_passing = true;
         Ok(())
     }
+}
+
+/// Whether a request is no client's, but stands in for a head that was refused.
+pub(super) fn is_stand_in<B>(request: &Request<B>) -> bool {
+    request.version() == Version::HTTP_11 && !request.headers().contains_key(header::HOST)
 }
 
 /// What a read came to.

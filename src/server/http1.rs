@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::checked::{Checked, Patience};
+use super::checked::{Checked, Patience, is_stand_in};
 use super::line::{Line, Refusal};
 use super::worker::Worker;
 use crate::gateway::{BodyError, GatewayBody, Peer, Relay, RelayEnd, Reply};
@@ -89,7 +89,9 @@ struct Served {
 impl Served {
     async fn answer(&self, request: Request<Incoming>) -> Response<Http1Body> {
         self.line.is_busy.set(true);
-        let reply = match self.line.refusal.take() {
+        // Requests that came before the refused head may still have to be answered.
+        let refusal = is_stand_in(&request).then(|| self.line.refusal.take());
+        let reply = match refusal.flatten() {
             Some(refusal) => {
                 let error = match refusal {
                     Refusal::Framing(error) => error.into(),

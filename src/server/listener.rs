@@ -126,9 +126,6 @@ pub(super) async fn accept(
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let drain = worker.drain.clone();
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-            return Ok(());
-        };
         // Both are cancel safe: a connection that was not taken stays in the queue.
         let accepted = tokio::select! {
             biased;
@@ -136,7 +133,18 @@ pub(super) async fn accept(
             () = drain.reached(Stage::Draining) => return Ok(()),
         };
         match accepted {
-            Ok((tcp, address)) => serve(tcp, address, scheme, place, &worker),
+            Ok((tcp, address)) => {
+                // Only now: a place held by a listener to which nobody comes would be kept from
+                // those who wait at another one.
+                let place = tokio::select! {
+                    place = Arc::clone(&room).acquire_owned() => place,
+                    () = drain.reached(Stage::Ended) => return Ok(()),
+                };
+                let Ok(place) = place else {
+                    return Ok(());
+                };
+                serve(tcp, address, scheme, place, &worker);
+            }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "accept failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

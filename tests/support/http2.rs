@@ -31,7 +31,10 @@ pub struct Incoming {
 
 impl Http2 {
     pub async fn over(wire: Wire) -> Self {
-        let handshake = h2::client::handshake(wire.into_io());
+        // Room for several streams that are not read, each with the usual window.
+        let mut builder = h2::client::Builder::new();
+        builder.initial_connection_window_size(1 << 20);
+        let handshake = builder.handshake(wire.into_io());
         let (sender, connection) = within("the HTTP/2 handshake", handshake).await.unwrap();
         Self {
             sender,

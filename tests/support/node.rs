@@ -38,7 +38,7 @@ impl Node {
         self.log.wait_for("the node to be ready", is_ready).await;
     }
 
-    /// Where it listens for `scheme`: `https`, `http` or `ops`. Call it when the node is ready.
+    /// Where it listens for `scheme`: `https`, `http` or `admin`. Call it when the node is ready.
     pub fn address(&self, scheme: &str) -> Option<SocketAddr> {
         let lines = self.log.json();
         let line = lines

@@ -97,7 +97,7 @@ impl World {
     }
 
     pub fn ops(&self) -> SocketAddr {
-        self.node().address("ops").unwrap()
+        self.node().address("admin").unwrap()
     }
 
     /// Asks the operators' listener.

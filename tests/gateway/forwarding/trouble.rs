@@ -102,6 +102,7 @@ async fn an_upstream_has_a_bound_of_requests_in_flight() {
     let mut first = world.wire().await;
     first.send(Call::get("/x").bytes()).await;
     let mut upstream = service.accept().await;
+    upstream.request().await;
     let refused = world.call(&Call::get("/x")).await;
     assert_eq!(refused.refusal(), refusal(503, "upstream_unavailable"));
     assert!(refused.headers.has("retry-after"));
@@ -112,6 +113,7 @@ async fn an_upstream_has_a_bound_of_requests_in_flight() {
     first.answer("GET").await.expect(200);
     first.send(Call::get("/x").bytes()).await;
     let mut upstream = service.accept().await;
+    upstream.request().await;
     upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
     first.answer("GET").await.expect(200);
 }

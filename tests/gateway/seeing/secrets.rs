@@ -19,7 +19,7 @@ fn calls(world: &World, token: &str, key: &str) -> Vec<Call> {
         Call::post("/api/auth/login").json(&json!({"email": email, "password": password}))
     };
     let target = format!("/x?token={QUERY}");
-    let long = format!("/{}?{QUERY}", "x".repeat(100_000));
+    let long = format!("/{}?{QUERY}", "x".repeat(40_000));
     vec![
         Call::get(&target).bearer(token),
         Call::get(&target).bearer(key).header("Cookie", COOKIE),
@@ -31,7 +31,7 @@ fn calls(world: &World, token: &str, key: &str) -> Vec<Call> {
         Call::get(&target).header("Authorization", &format!("Basic {JUNK}")),
         Call::get(&format!("/a;b?{QUERY}")).bearer(token),
         Call::get(&format!("/nowhere/..;?{QUERY}")),
-        Call::get(&long).bearer(token),
+        Call::get(&long).header("X-Long", &"x".repeat(40_000)).bearer(token),
         Call::get(&format!("/api/auth/users?{QUERY}={QUERY}")).bearer(token),
         login("ada@example.com", WRONG_PASSWORD),
         login("nobody@example.com", WRONG_PASSWORD),

@@ -36,7 +36,12 @@ async fn a_client_that_asks_nothing_is_let_go() {
 async fn a_client_that_is_too_slow_with_its_head_is_told() {
     let world = world(r#"head_timeout = "300ms""#).await;
 
-    for mut wire in [world.wire().await, Wire::plain(world.http()).await] {
+    for is_plain in [false, true] {
+        let mut wire = if is_plain {
+            Wire::plain(world.http()).await
+        } else {
+            world.wire().await
+        };
         wire.send("GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow").await;
         let answer = wire.answer("GET").await;
         assert_eq!(answer.refusal(), (408, "request_timeout".to_owned()));

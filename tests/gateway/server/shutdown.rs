@@ -144,7 +144,8 @@ async fn what_does_not_end_in_time_is_broken_off() {
     world.node().signal(Signal::TERM);
 
     let (rest, end) = wire.rest().await;
-    assert_eq!((&rest[..], end), (&b"more"[..], End::Reset));
+    assert_eq!(rest, "more");
+    assert_ne!(end, End::CloseNotify, "it must not look whole");
     assert_eq!(world.node_mut().exited().await.code(), Some(0));
 }
 
