@@ -7,8 +7,8 @@ use http::HeaderMap;
 use tokio::task::JoinHandle;
 
 use super::message::{Answer, Call, Fields};
-use super::within;
 use super::wire::Wire;
+use super::within;
 
 /// A connection.
 pub struct Http2 {

@@ -14,12 +14,12 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::accounts::Session;
+use super::certificates;
 use super::http2::Http2;
 use super::message::{Answer, Call};
 use super::node::{Node, command};
-use super::within;
 use super::wire::Wire;
-use super::certificates;
+use super::within;
 
 /// A gateway that runs, unless it was stopped.
 pub struct World {
@@ -113,7 +113,10 @@ impl World {
 
     /// The same, where the client's kernel takes little before the client reads.
     pub async fn narrow_wire(&self) -> Wire {
-        Wire::of_tls(self.tls_over(self.narrow_stream().await, &[b"http/1.1"]).await)
+        Wire::of_tls(
+            self.tls_over(self.narrow_stream().await, &[b"http/1.1"])
+                .await,
+        )
     }
 
     /// The same for HTTP/2, whose frames are the test's.

@@ -73,10 +73,16 @@ async fn every_answered_change_outlives_a_crash() {
     for writer in &mut writers {
         writer.check_all(&world).await;
     }
-    tell(&format!("{total} answered changes outlived {} crashes", rounds()));
+    tell(&format!(
+        "{total} answered changes outlived {} crashes",
+        rounds()
+    ));
 }
 
-#[expect(clippy::print_stdout, reason = "whoever asks for many rounds wants to know")]
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever asks for many rounds wants to know"
+)]
 fn tell(text: &str) {
     println!("{text}");
 }

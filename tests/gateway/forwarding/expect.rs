@@ -11,8 +11,10 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /// Sends only the head of a request that waits for the word to go on.
 async fn ask(wire: &mut Wire, call: &Call) {
     let head = call.head();
-    wire.send(format!("{head}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"))
-        .await;
+    wire.send(format!(
+        "{head}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    ))
+    .await;
 }
 
 async fn told_to_go_on(wire: &mut Wire) {

@@ -44,7 +44,8 @@ async fn a_client_that_stops_in_the_middle_of_its_body_is_told_and_let_go() {
 
     let mut wire = world.wire().await;
     let head = Call::post("/x").head();
-    wire.send(format!("{head}Content-Length: 10\r\n\r\nhello")).await;
+    wire.send(format!("{head}Content-Length: 10\r\n\r\nhello"))
+        .await;
     let mut upstream = service.accept().await;
     others_go_on(&world, &service).await;
 

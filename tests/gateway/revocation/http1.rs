@@ -29,7 +29,9 @@ async fn an_upload_without_answer_yet_is_refused() {
 
     let mut client = world.wire().await;
     let head = Call::post("/x").bearer(&key.key).head();
-    client.send(format!("{head}Content-Length: 100\r\n\r\nhello")).await;
+    client
+        .send(format!("{head}Content-Length: 100\r\n\r\nhello"))
+        .await;
     let mut upstream = service.accept().await;
     upstream.head().await;
     assert_eq!(upstream.exactly(5).await.unwrap(), "hello");
@@ -139,12 +141,18 @@ async fn an_answer_that_was_given_whole_leaves_its_connection_to_others() {
     client.send(Call::get("/x").bearer(&key.key).bytes()).await;
     let mut upstream = service.accept().await;
     upstream.request().await;
-    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        .await;
     client.answer("GET").await.expect(200);
     world.revoke(&key).await;
 
-    client.send(world.by_administrator("GET", "/x").bytes()).await;
+    client
+        .send(world.by_administrator("GET", "/x").bytes())
+        .await;
     upstream.request().await;
-    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        .await;
     assert_eq!(client.answer("GET").await.expect(200).body, "ok");
 }

@@ -46,7 +46,10 @@ async fn a_deleted_key_fails_on_the_next_request() {
 
         all_refuse(clients, &call, "key_revoked").await;
         let me = Call::get("/api/auth/me").bearer(&key.key);
-        assert_eq!(world.call(&me).await.refusal(), (401, "key_revoked".to_owned()));
+        assert_eq!(
+            world.call(&me).await.refusal(),
+            (401, "key_revoked".to_owned())
+        );
     }
 }
 
@@ -86,7 +89,10 @@ async fn every_session_fails_once_the_password_is_another() {
     let [mine, others] = sessions;
     all_refuse(mine, &call, "session_revoked").await;
     all_refuse(others, &other, "session_revoked").await;
-    world.call(&Call::get("/x").bearer(&fresh.token)).await.expect(200);
+    world
+        .call(&Call::get("/x").bearer(&fresh.token))
+        .await
+        .expect(200);
 }
 
 #[tokio::test]
@@ -126,9 +132,11 @@ async fn a_deleted_user_fails_on_the_next_request() {
 #[tokio::test]
 async fn another_role_counts_from_the_next_request() {
     let service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", r#"allow = [{ role = "admin" }]"#);
+    let setup = Setup::new().upstream("service", service.address).route(
+        "/",
+        "service",
+        r#"allow = [{ role = "admin" }]"#,
+    );
     let world = setup.start().await;
     let user = world.new_user("ada", "admin").await;
     let key = world.new_key(&user).await;
