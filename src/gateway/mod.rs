@@ -247,15 +247,18 @@ impl Gateway {
         if matches!(route.config.access, Access::Public) {
             return Ok(None);
         }
+        let now = self.shared.clock.now();
+        // A WebSocket may carry a second credential among its protocols, so it is always read.
+        if upgrade != Upgrade::WebSocket
+            && let Some((admission, place)) = peer.admission(&head.headers, now)
+        {
+            admission.note_used(now);
+            return Ok(Some((admission, place)));
+        }
         let found = read_credential(&head.headers, upgrade == Upgrade::WebSocket)?;
         let found = found.ok_or(Code::CredentialMissing)?;
-        let now = self.shared.clock.now();
-        if let Some(admission) = peer.admission(found.credential, now) {
-            admission.note_used(now);
-            return Ok(Some((admission, found.place)));
-        }
         let admission = Box::pin(self.shared.authenticator.admit(found.credential)).await?;
-        peer.remember(found.credential, &admission);
+        peer.remember(&head.headers, found.place, &admission);
         Ok(Some((admission, found.place)))
     }
 
@@ -265,7 +268,10 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Answer, ApiError> {
         let exchange = Rc::clone(&record.exchange);
-        let forwarded = watched(&exchange, self.forwarder.forward(admitted)).await;
+        // Boxed, as are the API and the look-up: futures are moved when they begin, and each one
+        // around this would be larger by several times its size.
+        let forwarding = Box::pin(self.forwarder.forward(admitted));
+        let forwarded = watched(&exchange, forwarding).await;
         let error = match forwarded {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => {
@@ -299,7 +305,6 @@ impl Gateway {
             caller: CallerSource::Credential,
         };
         let exchange = Rc::clone(&record.exchange);
-        // Boxed: all endpoints together are large, and every request would carry the room for them.
         let answering = Box::pin(self.shared.api.answer(request, &context));
         let answered = watched(&exchange, answering).await;
         // Nothing but a client that stalls sets a deadline here.

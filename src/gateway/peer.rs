@@ -2,9 +2,11 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderName, header};
+
 use crate::config::Scheme;
 use crate::domain::Timestamp;
-use crate::http::Credential;
+use crate::http::{Place, header as names};
 use crate::revocation::Admission;
 
 /// The other end of a client's connection, over all its requests.
@@ -14,8 +16,16 @@ pub struct Peer {
     pub address: SocketAddr,
     /// What it speaks beneath HTTP.
     pub scheme: Scheme,
-    /// The last credential that came, and its admission: most connections send the same one again.
-    last: RefCell<Option<(Box<[u8]>, Arc<Admission>)>>,
+    /// The last credential that came: most connections send the same one again.
+    last: RefCell<Option<Last>>,
+}
+
+/// A credential that was admitted, as the header it came in.
+struct Last {
+    place: Place,
+    /// A copy: the header's own bytes would keep all that was read with them.
+    value: Box<[u8]>,
+    admission: Arc<Admission>,
 }
 
 impl Peer {
@@ -29,20 +39,51 @@ impl Peer {
         }
     }
 
-    /// The admission of this credential, if it was the last one and still admits.
+    /// The admission of the request with these headers, if they carry the last credential again, that
+    /// alone, and it still admits.
     pub(super) fn admission(
         &self,
-        credential: Credential<'_>,
+        headers: &HeaderMap,
         now: Timestamp,
-    ) -> Option<Arc<Admission>> {
+    ) -> Option<(Arc<Admission>, Place)> {
         let last = self.last.borrow();
-        let (bytes, admission) = last.as_ref()?;
-        let is_same = **bytes == *credential.bytes() && admission.admits(now);
-        is_same.then(|| Arc::clone(admission))
+        let last = last.as_ref()?;
+        let (own, other) = places(last.place)?;
+        let mut values = headers.get_all(own).iter();
+        let is_same = *values.next()?.as_bytes() == *last.value
+            && values.next().is_none()
+            && !headers.contains_key(other)
+            && last.admission.admits(now);
+        is_same.then(|| (Arc::clone(&last.admission), last.place))
     }
 
-    /// Remembers the admission of a credential.
-    pub(super) fn remember(&self, credential: Credential<'_>, admission: &Arc<Admission>) {
-        *self.last.borrow_mut() = Some((credential.bytes().into(), Arc::clone(admission)));
+    /// Remembers the credential of these headers, which stood at `place`, and its admission.
+    pub(super) fn remember(&self, headers: &HeaderMap, place: Place, admission: &Arc<Admission>) {
+        let value = places(place).and_then(|(own, _)| headers.get(own));
+        *self.last.borrow_mut() = value.map(|value| Last {
+            place,
+            value: value.as_bytes().into(),
+            admission: Arc::clone(admission),
+        });
+    }
+}
+
+/// The header of a credential at `place`, and the other one that might carry one. A WebSocket's is
+/// the last request of its connection, and is not remembered.
+const fn places(place: Place) -> Option<(HeaderName, HeaderName)> {
+    match place {
+        Place::Authorization => Some((header::AUTHORIZATION, names::X_API_KEY)),
+        Place::XApiKey => Some((names::X_API_KEY, header::AUTHORIZATION)),
+        Place::WebSocketProtocol => None,
+    }
+}
+
+/// Without the credential.
+impl std::fmt::Debug for Last {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Last")
+            .field("place", &self.place)
+            .field("admission", &self.admission)
+            .finish_non_exhaustive()
     }
 }
