@@ -1,10 +1,6 @@
 //! The modules of `src/lib.rs` are layers, lowest first: each imports only what stands before it.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::{Path, PathBuf};
 
@@ -46,9 +42,18 @@ fn every_import_is_seen() {
     let seen = |source: &str| named(source, "http/path.rs", &layers);
     for (source, names) in [
         ("use crate::store::Store;", vec!["store"]),
-        ("use crate::{store::Store, config, Thing};", vec!["store", "config"]),
-        ("use crate::{\n    store::{A, b::C},\n    config,\n};", vec!["store", "config"]),
-        ("fn f(x: crate::domain::Role) -> crate::auth::X {}", vec!["domain", "auth"]),
+        (
+            "use crate::{store::Store, config, Thing};",
+            vec!["store", "config"],
+        ),
+        (
+            "use crate::{\n    store::{A, b::C},\n    config,\n};",
+            vec!["store", "config"],
+        ),
+        (
+            "fn f(x: crate::domain::Role) -> crate::auth::X {}",
+            vec!["domain", "auth"],
+        ),
         ("pub use crate::store as other;", vec!["store"]),
         ("    use super::super::store::Store;", vec!["store"]),
         ("use super::store::Store;", vec![]),
@@ -112,13 +117,20 @@ fn imports(layers: &[String]) -> Vec<Import> {
 fn named(text: &str, file: &str, layers: &[String]) -> Vec<(usize, String)> {
     let code: String = text
         .lines()
-        .map(|line| if line.trim_start().starts_with("//") { "" } else { line })
+        .map(|line| {
+            if line.trim_start().starts_with("//") {
+                ""
+            } else {
+                line
+            }
+        })
         .flat_map(|line| [line, "\n"])
         .collect();
     let mut found = Vec::new();
     for root in roots(file) {
         for (at, _) in code.match_indices(&root) {
-            let is_whole = !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            let is_whole =
+                !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
             if is_whole {
                 for name in first_names(&code[at + root.len()..]) {
                     if layers.contains(&name) {

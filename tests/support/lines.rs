@@ -24,7 +24,8 @@ impl Lines {
         let kept = Arc::clone(&all);
         std::thread::spawn(move || {
             for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                kept.lock().push(String::from_utf8_lossy(&line).into_owned());
+                kept.lock()
+                    .push(String::from_utf8_lossy(&line).into_owned());
                 told.send_modify(|count| *count += 1);
             }
         });

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::message::Request;
-use super::within;
 use super::wire::Wire;
+use super::within;
 
 /// A service that answers each request by itself, over kept connections, and tells the test of it.
 pub struct Service {

@@ -32,7 +32,9 @@ impl Setup {
 
     /// One service behind everything, for every signed-in user.
     pub fn before(service: SocketAddr) -> Self {
-        Self::new().upstream("service", service).route("/", "service", "")
+        Self::new()
+            .upstream("service", service)
+            .route("/", "service", "")
     }
 
     /// Listens without TLS too.
@@ -146,7 +148,6 @@ iterations = 1
         )
     }
 }
-
 
 /// Tests log in as often as they like, all from one address.
 const LOGIN: &str = r#"

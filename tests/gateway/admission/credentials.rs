@@ -63,11 +63,19 @@ async fn two_credentials_are_refused() {
             Call::get("/x").bearer(token).header("X-API-Key", &key),
             Call::get("/x").bearer(&key).header("X-API-Key", &key),
             Call::get("/x").bearer(token).bearer(token),
-            Call::get("/x").header("X-API-Key", &key).header("X-API-Key", &key),
-            Call::get("/api/auth/me").bearer(token).header("X-API-Key", &key),
+            Call::get("/x")
+                .header("X-API-Key", &key)
+                .header("X-API-Key", &key),
+            Call::get("/api/auth/me")
+                .bearer(token)
+                .header("X-API-Key", &key),
         ] {
             let answer = client.call(&call).await;
-            assert_eq!(answer.refusal(), (400, "two_credentials".to_owned()), "{call:?}");
+            assert_eq!(
+                answer.refusal(),
+                (400, "two_credentials".to_owned()),
+                "{call:?}"
+            );
         }
     }
     assert!(service.is_quiet());
@@ -87,7 +95,10 @@ async fn junk_is_refused_as_what_it_looks_like() {
         (mistyped.as_str(), "credential_malformed"),
         ("dk_", "credential_malformed"),
         ("dk_0123", "credential_malformed"),
-        (&key.to_uppercase().replace("DK_", "dk_"), "credential_malformed"),
+        (
+            &key.to_uppercase().replace("DK_", "dk_"),
+            "credential_malformed",
+        ),
         (unknown.expose(), "key_unknown"),
         ("two words", "credential_malformed"),
         ("", "credential_malformed"),
@@ -95,7 +106,10 @@ async fn junk_is_refused_as_what_it_looks_like() {
         let answer = wire.call(&Call::get("/x").bearer(credential)).await;
         assert_eq!(answer.refusal(), (401, code.to_owned()), "{credential:?}");
         let challenge = answer.headers.get("www-authenticate").unwrap();
-        assert!(challenge.contains(r#"error="invalid_token""#), "{challenge}");
+        assert!(
+            challenge.contains(r#"error="invalid_token""#),
+            "{challenge}"
+        );
     }
     assert!(service.is_quiet());
 }
@@ -154,7 +168,10 @@ async fn an_answer_to_a_key_in_its_own_header_is_not_for_shared_caches() {
         let mut client = world.client(version).await;
         for (call, cache) in [
             (Call::get("/x").header("X-API-Key", &key), Some("private")),
-            (Call::get("/public").header("X-API-Key", &key), Some("public, max-age=60")),
+            (
+                Call::get("/public").header("X-API-Key", &key),
+                Some("public, max-age=60"),
+            ),
             (Call::get("/x").bearer(&key), None),
         ] {
             let answer = client.call(&call).await.expect(200);

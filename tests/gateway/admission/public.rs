@@ -6,9 +6,10 @@ use crate::support::world::Version;
 #[tokio::test]
 async fn a_public_route_looks_at_no_credential() {
     let mut service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", "public = true");
+    let setup =
+        Setup::new()
+            .upstream("service", service.address)
+            .route("/", "service", "public = true");
     let world = setup.start().await;
     let key = world.new_key(world.administrator()).await;
     world.revoke(&key).await;
@@ -19,7 +20,9 @@ async fn a_public_route_looks_at_no_credential() {
             Call::get("/x"),
             Call::get("/x").bearer("junk"),
             Call::get("/x").bearer(&key.key),
-            Call::get("/x").bearer(&key.key).header("X-API-Key", &key.key),
+            Call::get("/x")
+                .bearer(&key.key)
+                .header("X-API-Key", &key.key),
         ] {
             client.call(&call).await.expect(200);
             let seen = service.next().await;

@@ -44,12 +44,21 @@ async fn a_route_allows_by_role_and_method() {
 #[tokio::test]
 async fn where_no_route_leads_nothing_is_found() {
     let service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/reports", "service", "public = true");
+    let setup = Setup::new().upstream("service", service.address).route(
+        "/reports",
+        "service",
+        "public = true",
+    );
     let world = setup.start().await;
 
-    for path in ["/", "/reportsX", "/report", "/other/reports", "/api", "/api/authx"] {
+    for path in [
+        "/",
+        "/reportsX",
+        "/report",
+        "/other/reports",
+        "/api",
+        "/api/authx",
+    ] {
         for call in [Call::get(path), world.by_administrator("GET", path)] {
             let answer = world.call(&call).await;
             assert_eq!(answer.refusal(), (404, "no_route".to_owned()), "{path}");

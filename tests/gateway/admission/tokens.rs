@@ -46,7 +46,10 @@ async fn a_changed_token_is_refused() {
     let cut = code(&world, &user.token[..user.token.len() - 4]).await;
     assert!(["token_invalid", "credential_malformed"].contains(&cut.as_str()));
 
-    world.call(&Call::get("/x").bearer(&user.token)).await.expect(200);
+    world
+        .call(&Call::get("/x").bearer(&user.token))
+        .await
+        .expect(200);
     assert_eq!(service.connections(), 1);
 }
 
@@ -108,7 +111,10 @@ async fn a_token_outlives_a_restart_of_the_gateway() {
     world.node_mut().stop().await;
     world.start().await;
 
-    world.call(&Call::get("/x").bearer(&token)).await.expect(200);
+    world
+        .call(&Call::get("/x").bearer(&token))
+        .await
+        .expect(200);
 }
 
 #[tokio::test]

@@ -28,7 +28,10 @@ async fn a_websocket_carries_frames_both_ways() {
     }
     upstream.send_frame(CLOSE, &[0x03, 0xe8]).await;
     let close = client.frame().await.unwrap();
-    assert_eq!((close.opcode, &close.payload[..]), (CLOSE, &[0x03, 0xe8][..]));
+    assert_eq!(
+        (close.opcode, &close.payload[..]),
+        (CLOSE, &[0x03, 0xe8][..])
+    );
     client.send_masked(CLOSE, &[0x03, 0xe8]).await;
     assert_eq!(upstream.frame().await.unwrap().opcode, CLOSE);
     drop(upstream);
@@ -74,7 +77,10 @@ async fn a_browser_carries_its_credential_among_the_protocols() {
         let head = upstream.accept_websocket("").await;
         assert!(!head.headers.has("sec-websocket-protocol"), "{head:?}");
         let chosen = client.upgraded().await;
-        assert_eq!(chosen.headers.get("sec-websocket-protocol"), Some("dariet.bearer"));
+        assert_eq!(
+            chosen.headers.get("sec-websocket-protocol"),
+            Some("dariet.bearer")
+        );
 
         let mut client = world.wire().await;
         let offered = format!("chat, dariet.bearer.{credential}, superchat");
@@ -106,9 +112,14 @@ async fn a_websocket_is_refused_like_any_request() {
     for (call, refusal) in [
         (upgrade("/ws"), (401, "credential_missing")),
         (upgrade("/ws").bearer("dk_0"), (401, "credential_malformed")),
-        (upgrade("/admin").bearer(&viewer.token), (403, "not_allowed")),
         (
-            upgrade("/ws").bearer(&viewer.token).header("Sec-WebSocket-Protocol", &two),
+            upgrade("/admin").bearer(&viewer.token),
+            (403, "not_allowed"),
+        ),
+        (
+            upgrade("/ws")
+                .bearer(&viewer.token)
+                .header("Sec-WebSocket-Protocol", &two),
             (400, "two_credentials"),
         ),
     ] {

@@ -55,9 +55,8 @@ impl Writer {
     }
 
     /// Makes changes until the gateway crashes.
-    pub(super) async fn write(&mut self, world: &World, answered: &Answered) {
-        let mut wire = world.wire().await;
-        while self.change(world, &mut wire).await.is_ok() {
+    pub(super) async fn write(&mut self, world: &World, wire: &mut Wire, answered: &Answered) {
+        while self.change(world, wire).await.is_ok() {
             answered.one();
         }
     }
@@ -100,7 +99,9 @@ impl Writer {
         key.state = State::Unknown;
         key.is_checked = false;
         let call = Call::delete(&format!("/api/api-keys/{}", key.id));
-        ask(wire, &call.bearer(&self.session.token)).await?.expect(204);
+        ask(wire, &call.bearer(&self.session.token))
+            .await?
+            .expect(204);
         key.state = State::Revoked;
         Ok(())
     }
@@ -133,7 +134,9 @@ impl Writer {
         self.made += 1;
         let email = format!("made{}-{}@example.com", self.number, self.made);
         let body = json!({"email": email, "name": "Made", "password": self.session.password});
-        let call = world.by_administrator("POST", "/api/auth/users").json(&body);
+        let call = world
+            .by_administrator("POST", "/api/auth/users")
+            .json(&body);
         ask(wire, &call).await?.expect(201);
         self.users.push(email);
         Ok(())
@@ -189,7 +192,12 @@ impl Writer {
         }
         let all = world.by_administrator("GET", "/api/auth/users");
         let all = wire.call(&all).await.expect(200).json();
-        let all: Vec<_> = all.as_array().unwrap().iter().map(|it| &it["email"]).collect();
+        let all: Vec<_> = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| &it["email"])
+            .collect();
         for user in &self.users[users..] {
             assert!(all.iter().any(|email| *email == user), "{user} was lost");
         }

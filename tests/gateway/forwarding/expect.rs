@@ -11,8 +11,10 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /// Sends only the head of a request that waits for the word to go on.
 async fn ask(wire: &mut Wire, call: &Call) {
     let head = call.head();
-    wire.send(format!("{head}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"))
-        .await;
+    wire.send(format!(
+        "{head}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    ))
+    .await;
 }
 
 async fn told_to_go_on(wire: &mut Wire) {
@@ -54,6 +56,26 @@ async fn a_client_is_told_to_go_on_after_a_second_where_the_service_says_nothing
     told_to_go_on(&mut wire).await;
     assert_eq!(wire.answer("PUT").await.expect(200).body, "hello");
     assert_eq!(service.next().await.body, "hello");
+}
+
+#[tokio::test]
+async fn an_http2_client_that_waits_is_told_to_go_on_too() {
+    let service = Scripted::start().await;
+    let world = Setup::before(service.address).start().await;
+    let mut http2 = world.http2().await;
+
+    let call = upload(&world).header("Expect", "100-continue");
+    let mut stream = http2.begin(&call, false).await;
+    let mut upstream = service.accept().await;
+    let head = upstream.head().await;
+    assert_eq!(head.headers.get("expect"), Some("100-continue"));
+    upstream.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+    assert_eq!(stream.interim().await, 100);
+
+    stream.send("hello".into(), true).await.unwrap();
+    assert_eq!(upstream.chunk().await.unwrap(), "hello");
+    upstream.send(OK).await;
+    assert_eq!(stream.answer().await.unwrap().expect(200).body, "ok");
 }
 
 #[tokio::test]

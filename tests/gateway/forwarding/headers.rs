@@ -13,7 +13,10 @@ async fn a_service_is_told_how_the_request_came() {
             .by_administrator("GET", "/x?a=b&a=%20c")
             .host("reports.example.com:8443")
             .header("Accept", "text/*")
-            .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+            .header(
+                "traceparent",
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            );
         client.call(&call).await.expect(200);
 
         let seen = service.next().await;
@@ -132,7 +135,10 @@ async fn what_concerns_one_connection_is_not_passed_on() {
     let world = Setup::before(service.address).start().await;
     let call = world
         .by_administrator("POST", "/x")
-        .header("Connection", "X-Hop, keep-alive, Content-Length, X-Forwarded-For, Host")
+        .header(
+            "Connection",
+            "X-Hop, keep-alive, Content-Length, X-Forwarded-For, Host",
+        )
         .header("X-Hop", "1")
         .header("Keep-Alive", "timeout=5")
         .header("Proxy-Connection", "keep-alive")
@@ -183,9 +189,11 @@ async fn the_crumbs_of_a_cookie_are_joined() {
 #[tokio::test]
 async fn a_route_can_let_a_header_pass() {
     let mut service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", r#"keep_headers = ["X-Original-URL"]"#);
+    let setup = Setup::new().upstream("service", service.address).route(
+        "/",
+        "service",
+        r#"keep_headers = ["X-Original-URL"]"#,
+    );
     let world = setup.start().await;
 
     let call = world
@@ -202,9 +210,11 @@ async fn a_route_can_let_a_header_pass() {
 #[tokio::test]
 async fn the_host_in_the_target_counts_and_not_the_header() {
     let mut service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", r#"host = "reports.example.com""#);
+    let setup = Setup::new().upstream("service", service.address).route(
+        "/",
+        "service",
+        r#"host = "reports.example.com""#,
+    );
     let world = setup.start().await;
     let call = world.by_administrator("GET", "https://reports.example.com/x");
 
@@ -214,7 +224,10 @@ async fn the_host_in_the_target_counts_and_not_the_header() {
     assert_eq!(seen.target, "/x");
     assert_eq!(seen.headers.get("host"), Some("reports.example.com"));
 
-    world.call(&call.host("other.example.com")).await.expect(200);
+    world
+        .call(&call.host("other.example.com"))
+        .await
+        .expect(200);
     let seen = service.next().await;
     assert_eq!(seen.headers.get("host"), Some("reports.example.com"));
 

@@ -95,7 +95,9 @@ async fn a_connection_list_cannot_take_the_identity_away() {
     let world = Setup::before(service.address).start().await;
     let list = format!("close, {}", NAMES.join(", "));
 
-    let call = world.by_administrator("GET", "/x").header("Connection", &list);
+    let call = world
+        .by_administrator("GET", "/x")
+        .header("Connection", &list);
     world.call(&call).await.expect(200);
 
     let headers = service.next().await.headers;
@@ -142,7 +144,10 @@ async fn the_credential_stays_with_the_gateway() {
             assert!(!headers.has("authorization"), "{headers:?}");
             assert!(!headers.has("x-api-key"), "{headers:?}");
         }
-        client.call(&Call::get("/pass").bearer(&key)).await.expect(200);
+        client
+            .call(&Call::get("/pass").bearer(&key))
+            .await
+            .expect(200);
         let passed = service.next().await.headers;
         let bearer = format!("Bearer {key}");
         assert_eq!(passed.get("authorization"), Some(bearer.as_str()));
@@ -152,9 +157,10 @@ async fn the_credential_stays_with_the_gateway() {
 #[tokio::test]
 async fn a_public_route_passes_other_credentials_and_not_ours() {
     let mut service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", "public = true");
+    let setup =
+        Setup::new()
+            .upstream("service", service.address)
+            .route("/", "service", "public = true");
     let world = setup.start().await;
     let key = world.new_key(world.administrator()).await.key;
 

@@ -6,9 +6,10 @@ use crate::support::world::Version;
 #[tokio::test]
 async fn a_service_gets_the_normal_form_of_the_path_and_the_query_as_it_is() {
     let mut service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", "public = true");
+    let setup =
+        Setup::new()
+            .upstream("service", service.address)
+            .route("/", "service", "public = true");
     let world = setup.start_empty().await;
     let mut wire = world.wire().await;
 
@@ -32,9 +33,10 @@ async fn a_service_gets_the_normal_form_of_the_path_and_the_query_as_it_is() {
 #[tokio::test]
 async fn a_path_that_can_be_read_in_two_ways_is_refused() {
     let service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", "public = true");
+    let setup =
+        Setup::new()
+            .upstream("service", service.address)
+            .route("/", "service", "public = true");
     let world = setup.start_empty().await;
 
     for target in [
@@ -64,7 +66,11 @@ async fn a_path_that_can_be_read_in_two_ways_is_refused() {
     let mut http2 = world.http2().await;
     for target in ["/a/../../b", "/a%5cb", "/a;b", "/a%2fb", "/a%252fb"] {
         let answer = http2.call(&Call::get(target)).await;
-        assert_eq!(answer.refusal(), (400, "path_refused".to_owned()), "{target}");
+        assert_eq!(
+            answer.refusal(),
+            (400, "path_refused".to_owned()),
+            "{target}"
+        );
     }
     assert!(service.is_quiet());
 }
@@ -84,7 +90,11 @@ async fn a_route_can_let_parameters_and_encoded_slashes_pass() {
     }
     for refused in ["/p/a%2fb", "/s/a;b", "/s/..%2fb"] {
         let answer = world.call(&Call::get(refused)).await;
-        assert_eq!(answer.refusal(), (400, "path_refused".to_owned()), "{refused}");
+        assert_eq!(
+            answer.refusal(),
+            (400, "path_refused".to_owned()),
+            "{refused}"
+        );
     }
     assert!(service.is_quiet());
 }
@@ -94,7 +104,11 @@ async fn a_stricter_route_cannot_be_walked_around() {
     let service = Service::echo().await;
     let setup = Setup::new()
         .upstream("service", service.address)
-        .route("/", "service", "public = true\npath_parameters = \"keep\"\nencoded_slash = \"keep\"")
+        .route(
+            "/",
+            "service",
+            "public = true\npath_parameters = \"keep\"\nencoded_slash = \"keep\"",
+        )
         .route("/reports", "service", "");
     let world = setup.start_empty().await;
 

@@ -106,9 +106,10 @@ async fn a_connection_that_the_service_will_close_is_not_used_again() {
 async fn the_servers_of_an_upstream_take_turns() {
     let services = [Service::echo().await, Service::echo().await];
     let addresses = [services[0].address, services[1].address];
-    let setup = Setup::new()
-        .upstream_of("service", &addresses, "")
-        .route("/", "service", "public = true");
+    let setup =
+        Setup::new()
+            .upstream_of("service", &addresses, "")
+            .route("/", "service", "public = true");
     let world = setup.start_empty().await;
     let mut wire = world.wire().await;
 

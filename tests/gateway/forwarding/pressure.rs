@@ -37,11 +37,15 @@ async fn a_service_that_does_not_read_holds_its_client_back() {
     let mut wire = world.wire().await;
     let head = world.by_administrator("PUT", "/x").head();
 
-    wire.send(format!("{head}Content-Length: {TOTAL}\r\n\r\n")).await;
+    wire.send(format!("{head}Content-Length: {TOTAL}\r\n\r\n"))
+        .await;
     let mut upstream = service.accept().await;
     let sent = send_until_stuck(&mut wire).await;
 
-    assert!(sent < HELD, "{sent} bytes were taken for a service that reads none");
+    assert!(
+        sent < HELD,
+        "{sent} bytes were taken for a service that reads none"
+    );
     upstream.head().await;
     assert_eq!(upstream.exactly(sent).await.unwrap().len(), sent);
 }
@@ -65,7 +69,10 @@ async fn a_service_that_does_not_read_holds_its_http2_client_back() {
         sent += PIECE;
     }
 
-    assert!(sent < HELD, "{sent} bytes were taken for a service that reads none");
+    assert!(
+        sent < HELD,
+        "{sent} bytes were taken for a service that reads none"
+    );
 }
 
 #[tokio::test]
@@ -78,7 +85,10 @@ async fn a_client_that_does_not_read_holds_its_service_back() {
     let mut upstream = service.accept().await;
     let sent = answer_until_stuck(&mut upstream).await;
 
-    assert!(sent < HELD, "{sent} bytes were taken for a client that reads none");
+    assert!(
+        sent < HELD,
+        "{sent} bytes were taken for a client that reads none"
+    );
     assert_eq!(wire.head().await.status(), 200);
     assert_eq!(wire.exactly(sent).await.unwrap().len(), sent);
 }
@@ -93,7 +103,10 @@ async fn an_http2_client_that_does_not_read_holds_back_only_its_own_stream() {
     let mut upstream = service.accept().await;
     let sent = answer_until_stuck(&mut upstream).await;
 
-    assert!(sent < HELD, "{sent} bytes were taken for a stream that is not read");
+    assert!(
+        sent < HELD,
+        "{sent} bytes were taken for a stream that is not read"
+    );
     let _unread = slow.head().await.unwrap();
     quick_call_passes(&world, &mut http2, &service).await;
 }

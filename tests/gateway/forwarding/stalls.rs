@@ -44,7 +44,8 @@ async fn a_client_that_stops_in_the_middle_of_its_body_is_told_and_let_go() {
 
     let mut wire = world.wire().await;
     let head = Call::post("/x").head();
-    wire.send(format!("{head}Content-Length: 10\r\n\r\nhello")).await;
+    wire.send(format!("{head}Content-Length: 10\r\n\r\nhello"))
+        .await;
     let mut upstream = service.accept().await;
     others_go_on(&world, &service).await;
 
@@ -161,4 +162,27 @@ async fn a_client_that_goes_away_takes_its_request_along() {
     drop(wire);
 
     assert_eq!(upstream.rest().await.0, "");
+}
+
+#[tokio::test]
+async fn a_stream_that_its_client_resets_takes_its_request_along() {
+    let service = Scripted::start().await;
+    let world = gateway_before(&service, "", "").await;
+    let mut http2 = world.http2().await;
+
+    let waiting = http2.start(&Call::get("/x")).await;
+    let mut upstream = service.accept().await;
+    upstream.request().await;
+    drop(waiting);
+    assert_eq!(upstream.rest().await.0, "");
+
+    let stream = http2.start(&Call::get("/x")).await;
+    let mut upstream = service.accept().await;
+    upstream.request().await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nmore")
+        .await;
+    drop(stream.head().await.unwrap());
+    assert_eq!(upstream.rest().await.0, "");
+    assert!(http2.is_open().await);
 }

@@ -15,9 +15,7 @@ async fn trailers_of_an_answer_arrive() {
 
     for version in Version::ALL {
         let mut client = world.client(version).await;
-        let call = world
-            .by_administrator("GET", "/x")
-            .header("TE", "trailers");
+        let call = world.by_administrator("GET", "/x").header("TE", "trailers");
         let call = match version {
             Version::Http1 => call.header("Connection", "TE"),
             Version::Http2 => call,

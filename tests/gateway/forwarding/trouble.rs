@@ -19,9 +19,10 @@ async fn gateway_before(service: &Scripted, lines: &str) -> World {
 
 #[tokio::test]
 async fn a_service_that_takes_no_connection_is_told_as_such_and_left_alone_for_a_moment() {
-    let setup = Setup::new()
-        .upstream("service", nowhere().await)
-        .route("/", "service", "public = true");
+    let setup =
+        Setup::new()
+            .upstream("service", nowhere().await)
+            .route("/", "service", "public = true");
     let world = setup.start_empty().await;
     let mut wire = world.wire().await;
 
@@ -52,7 +53,11 @@ async fn a_service_that_talks_no_http_has_broken_off() {
         for version in Version::ALL {
             let mut client = world.client(version).await;
             let answer = client.call(&world.by_administrator("GET", "/x")).await;
-            assert_eq!(answer.refusal(), refusal(502, "upstream_broken"), "{garbage:?}");
+            assert_eq!(
+                answer.refusal(),
+                refusal(502, "upstream_broken"),
+                "{garbage:?}"
+            );
         }
     }
 }
@@ -114,7 +119,9 @@ async fn an_upstream_has_a_bound_of_requests_in_flight() {
     first.send(Call::get("/x").bytes()).await;
     let mut upstream = service.accept().await;
     upstream.request().await;
-    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
     first.answer("GET").await.expect(200);
 }
 

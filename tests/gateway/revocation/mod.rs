@@ -37,7 +37,9 @@ impl Download {
 
     async fn begin_with(world: &World, service: &Scripted, credential: &str, head: &str) -> Self {
         let mut client = world.wire().await;
-        client.send(Call::get("/x").bearer(credential).bytes()).await;
+        client
+            .send(Call::get("/x").bearer(credential).bytes())
+            .await;
         let mut upstream = service.accept().await;
         upstream.request().await;
         upstream.send(head).await;

@@ -1,3 +1,6 @@
+use std::cell::Cell;
+
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::accounts::Session;
@@ -46,7 +49,43 @@ async fn a_deleted_key_fails_on_the_next_request() {
 
         all_refuse(clients, &call, "key_revoked").await;
         let me = Call::get("/api/auth/me").bearer(&key.key);
-        assert_eq!(world.call(&me).await.refusal(), (401, "key_revoked".to_owned()));
+        assert_eq!(
+            world.call(&me).await.refusal(),
+            (401, "key_revoked".to_owned())
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_request_that_is_sent_after_the_answer_passes_however_many_are_on_their_way() {
+    let (_service, world, user) = world().await;
+    for _ in 0..10 {
+        let key = world.new_key(&user).await;
+        let call = Call::get("/x").bearer(&key.key);
+        let clients = clients(&world, &call).await;
+        let is_revoked = Cell::new(false);
+
+        let revoke = async {
+            world.revoke(&key).await;
+            is_revoked.set(true);
+        };
+        let (call, is_revoked) = (&call, &is_revoked);
+        let ask = clients.into_iter().map(|mut client| async move {
+            loop {
+                let is_late = is_revoked.get();
+                let answer = client.call(call).await;
+                if answer.status != 200 {
+                    break assert_eq!(answer.refusal(), (401, "key_revoked".to_owned()));
+                }
+                assert!(
+                    !is_late,
+                    "a request passed after the revocation was answered"
+                );
+            }
+        });
+        let asking = join_all(ask);
+
+        tokio::join!(revoke, asking);
     }
 }
 
@@ -86,7 +125,10 @@ async fn every_session_fails_once_the_password_is_another() {
     let [mine, others] = sessions;
     all_refuse(mine, &call, "session_revoked").await;
     all_refuse(others, &other, "session_revoked").await;
-    world.call(&Call::get("/x").bearer(&fresh.token)).await.expect(200);
+    world
+        .call(&Call::get("/x").bearer(&fresh.token))
+        .await
+        .expect(200);
 }
 
 #[tokio::test]
@@ -126,9 +168,11 @@ async fn a_deleted_user_fails_on_the_next_request() {
 #[tokio::test]
 async fn another_role_counts_from_the_next_request() {
     let service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", r#"allow = [{ role = "admin" }]"#);
+    let setup = Setup::new().upstream("service", service.address).route(
+        "/",
+        "service",
+        r#"allow = [{ role = "admin" }]"#,
+    );
     let world = setup.start().await;
     let user = world.new_user("ada", "admin").await;
     let key = world.new_key(&user).await;

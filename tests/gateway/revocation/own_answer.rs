@@ -63,10 +63,14 @@ async fn an_administrator_who_sets_their_own_password_is_answered() {
     let world = Setup::new().start().await;
 
     for version in Version::ALL {
-        let user = world.new_user(&format!("{version:?}").to_lowercase(), "admin").await;
+        let user = world
+            .new_user(&format!("{version:?}").to_lowercase(), "admin")
+            .await;
         let mut client = world.client(version).await;
         let call = Call::new("PATCH", &format!("/api/auth/users/{}", user.user));
-        let call = call.bearer(&user.token).json(&json!({"password": "marjoram-balloon-77"}));
+        let call = call
+            .bearer(&user.token)
+            .json(&json!({"password": "marjoram-balloon-77"}));
 
         client.call(&call).await.expect(200);
 

@@ -8,9 +8,11 @@ use crate::support::websocket::TEXT;
 use crate::support::world::World;
 
 async fn for_administrators(service: &Scripted) -> World {
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", r#"allow = [{ role = "admin" }]"#);
+    let setup = Setup::new().upstream("service", service.address).route(
+        "/",
+        "service",
+        r#"allow = [{ role = "admin" }]"#,
+    );
     setup.start().await
 }
 

@@ -141,7 +141,12 @@ async fn stalled_http2(world: &World, key: &Key) -> Wire {
         }
     }
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    bytes.extend(http2_frame(SETTINGS, 0, 0, &[&INITIAL_WINDOW_SIZE[..], &wide].concat()));
+    bytes.extend(http2_frame(
+        SETTINGS,
+        0,
+        0,
+        &[&INITIAL_WINDOW_SIZE[..], &wide].concat(),
+    ));
     bytes.extend(http2_frame(WINDOW_UPDATE, 0, 0, &more));
     bytes.extend(http2_frame(HEADERS, END_STREAM_AND_HEADERS, 1, &block));
     let mut client = world.narrow_http2_wire().await;

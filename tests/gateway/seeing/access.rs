@@ -19,7 +19,8 @@ fn has_durations(line: &Value) {
 
 #[tokio::test]
 async fn a_forwarded_request_has_its_line() {
-    let mut service = Service::answering("HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nhello").await;
+    let mut service =
+        Service::answering("HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nhello").await;
     let setup = Setup::new()
         .upstream("reports", service.address)
         .route("/reports", "reports", "");
@@ -58,7 +59,10 @@ async fn a_forwarded_request_has_its_line() {
         let server = line["server"].as_str().unwrap();
         assert!(server.contains(&service.address.to_string()), "{server}");
         assert!(line["upstream_ms"].is_number(), "{line}");
-        assert!(line.get("code").is_none() && line.get("end").is_none(), "{line}");
+        assert!(
+            line.get("code").is_none() && line.get("end").is_none(),
+            "{line}"
+        );
         has_durations(&line);
     }
 }
@@ -131,12 +135,16 @@ async fn the_line_of_a_broken_answer_says_who_broke_it() {
             "cut" => &key.key,
             _ => &world.administrator().token,
         };
-        let call = Call::get("/x").header("User-Agent", agent).bearer(credential);
+        let call = Call::get("/x")
+            .header("User-Agent", agent)
+            .bearer(credential);
         let mut wire = world.wire().await;
         wire.send(call.bytes()).await;
         let mut upstream = service.accept().await;
         upstream.request().await;
-        upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nmore").await;
+        upstream
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nmore")
+            .await;
         wire.head().await;
         match end {
             "cut" => world.revoke(&key).await,

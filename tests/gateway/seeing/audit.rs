@@ -20,7 +20,9 @@ async fn every_change_of_users_and_keys_leaves_a_line() {
     let user = world.new_user("ada", "viewer").await;
     let key = world.new_key(&user).await;
     world.revoke(&key).await;
-    world.patch_user(&user, &json!({"name": "Ada", "role": "admin"})).await;
+    world
+        .patch_user(&user, &json!({"name": "Ada", "role": "admin"}))
+        .await;
     let user = world.change_password(&user, "marjoram-balloon-77").await;
     world.log_out(&user).await;
     world.delete_user(&user).await;
@@ -48,7 +50,10 @@ async fn every_change_of_users_and_keys_leaves_a_line() {
     }
     let changed = line(&world, "user_changed", None).await;
     let fields = changed["fields"].as_str().unwrap();
-    assert!(fields.contains("name") && fields.contains("role"), "{fields}");
+    assert!(
+        fields.contains("name") && fields.contains("role"),
+        "{fields}"
+    );
 }
 
 #[tokio::test]
@@ -61,7 +66,9 @@ async fn every_log_in_and_every_refusal_of_one_leaves_a_line() {
         Call::post("/api/auth/login").json(&body)
     };
     let wrong = world.call(&login(&user.email, "not-the-password")).await;
-    let nobody = world.call(&login("nobody@example.com", "not-the-password")).await;
+    let nobody = world
+        .call(&login("nobody@example.com", "not-the-password"))
+        .await;
 
     let is_ada = |line: &Value| line["event"] == "login" && line["subject.id"] == user.user;
     let logged_in = world.node().log.wait_for("the log-in", is_ada).await;
@@ -79,11 +86,24 @@ async fn every_log_in_and_every_refusal_of_one_leaves_a_line() {
 async fn a_change_by_the_command_line_leaves_a_line() {
     let world = Setup::new().start().await;
 
-    let arguments = ["user", "create", "ada@example.com", "--name", "Ada", "--password-stdin"];
+    let arguments = [
+        "user",
+        "create",
+        "ada@example.com",
+        "--name",
+        "Ada",
+        "--password-stdin",
+    ];
     let made = world.command(&arguments, "tarragon-umbrella-41");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 
     let line = line(&world, "user_created", None).await;
     assert_eq!(line["actor"], "operator", "{line}");
-    world.log_in("ada@example.com", "tarragon-umbrella-41").await;
+    world
+        .log_in("ada@example.com", "tarragon-umbrella-41")
+        .await;
 }

@@ -17,12 +17,20 @@ async fn every_change_says_how_safe_it_is() {
     let session = world.log_in(&user.email, &user.password).await;
 
     for call in [
-        world.by_administrator("POST", "/api/auth/users").json(&created),
-        world.by_administrator("PATCH", &patch).json(&json!({"name": "Ada"})),
-        Call::post("/api/api-keys").bearer(&user.token).json(&json!({"name": "k"})),
+        world
+            .by_administrator("POST", "/api/auth/users")
+            .json(&created),
+        world
+            .by_administrator("PATCH", &patch)
+            .json(&json!({"name": "Ada"})),
+        Call::post("/api/api-keys")
+            .bearer(&user.token)
+            .json(&json!({"name": "k"})),
         Call::delete(&format!("/api/api-keys/{}", key.id)).bearer(&user.token),
         Call::post("/api/auth/logout").bearer(&session.token),
-        Call::post("/api/auth/change-password").bearer(&user.token).json(&change),
+        Call::post("/api/auth/change-password")
+            .bearer(&user.token)
+            .json(&change),
         world.by_administrator("DELETE", &patch),
     ] {
         let answer = world.call(&call).await;
@@ -30,6 +38,8 @@ async fn every_change_says_how_safe_it_is() {
         let durability = answer.headers.get("dariet-durability");
         assert_eq!(durability, Some("local"), "{} {}", call.method, call.target);
     }
-    let read = world.call(&world.by_administrator("GET", "/api/auth/me")).await;
+    let read = world
+        .call(&world.by_administrator("GET", "/api/auth/me"))
+        .await;
     assert!(!read.headers.has("dariet-durability"));
 }

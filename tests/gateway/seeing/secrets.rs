@@ -31,7 +31,9 @@ fn calls(world: &World, token: &str, key: &str) -> Vec<Call> {
         Call::get(&target).header("Authorization", &format!("Basic {JUNK}")),
         Call::get(&format!("/a;b?{QUERY}")).bearer(token),
         Call::get(&format!("/nowhere/..;?{QUERY}")),
-        Call::get(&long).header("X-Long", &"x".repeat(40_000)).bearer(token),
+        Call::get(&long)
+            .header("X-Long", &"x".repeat(40_000))
+            .bearer(token),
         Call::get(&format!("/api/auth/users?{QUERY}={QUERY}")).bearer(token),
         login("ada@example.com", WRONG_PASSWORD),
         login("nobody@example.com", WRONG_PASSWORD),
@@ -101,7 +103,10 @@ async fn no_secret_is_seen_anywhere() {
     ] {
         if let Some(at) = shown.find(&secret) {
             let from = shown[..at].rfind('\n').map_or(0, |at| at + 1);
-            panic!("{secret} is seen: {}", shown[from..].lines().next().unwrap());
+            panic!(
+                "{secret} is seen: {}",
+                shown[from..].lines().next().unwrap()
+            );
         }
     }
     assert!(shown.contains(&user.user), "it is the log of this run");

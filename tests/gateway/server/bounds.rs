@@ -5,7 +5,11 @@ use crate::support::wire::Wire;
 
 #[tokio::test]
 async fn connections_over_the_bound_wait_until_another_has_ended() {
-    let world = Setup::new().plain().server("max_connections = 2").start_empty().await;
+    let world = Setup::new()
+        .plain()
+        .server("max_connections = 2")
+        .start_empty()
+        .await;
     let call = Call::get("/x");
     let mut first = world.wire().await;
     let mut second = Wire::plain(world.http()).await;
@@ -67,7 +71,9 @@ async fn a_connection_has_a_bound_of_streams() {
     let mut upstream = service.accept().await;
     let (pong, ()) = tokio::join!(http2.call(&ping), async {
         upstream.request().await;
-        upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        upstream
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            .await;
     });
     assert_eq!(pong.status, 404);
 }

@@ -42,7 +42,8 @@ async fn a_client_that_is_too_slow_with_its_head_is_told() {
         } else {
             world.wire().await
         };
-        wire.send("GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow").await;
+        wire.send("GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow")
+            .await;
         let answer = wire.answer("GET").await;
         assert_eq!(answer.refusal(), (408, "request_timeout".to_owned()));
         assert_eq!(answer.headers.get("connection"), Some("close"));

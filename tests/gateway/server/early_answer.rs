@@ -72,7 +72,8 @@ async fn the_body_of_an_answer_that_came_early_from_the_service_is_never_a_reque
     let mut wire = world.wire().await;
 
     let head = world.by_administrator("POST", "/x").head();
-    wire.send(format!("{head}Content-Length: 1000\r\n\r\n")).await;
+    wire.send(format!("{head}Content-Length: 1000\r\n\r\n"))
+        .await;
     let mut upstream = service.accept().await;
     upstream.head().await;
     upstream

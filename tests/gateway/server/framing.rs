@@ -58,7 +58,11 @@ async fn a_message_that_can_be_read_in_two_ways_is_refused_and_its_connection_cl
         for mut wire in [world.wire().await, Wire::plain(world.http()).await] {
             wire.send(format!("{bad}{SMUGGLED}")).await;
             let answer = wire.answer("GET").await;
-            assert_eq!(answer.refusal(), (400, "malformed_request".to_owned()), "{bad:?}");
+            assert_eq!(
+                answer.refusal(),
+                (400, "malformed_request".to_owned()),
+                "{bad:?}"
+            );
             assert_eq!(answer.headers.get("connection"), Some("close"), "{bad:?}");
             assert_eq!(wire.rest().await.0, "", "{bad:?}");
         }
@@ -69,9 +73,10 @@ async fn a_message_that_can_be_read_in_two_ways_is_refused_and_its_connection_cl
 #[tokio::test]
 async fn a_bad_message_is_refused_behind_a_good_one() {
     let mut service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", "public = true");
+    let setup =
+        Setup::new()
+            .upstream("service", service.address)
+            .route("/", "service", "public = true");
     let world = setup.start_empty().await;
 
     for bad in [BAD[0], BAD[18], BAD[26]] {
@@ -91,9 +96,10 @@ async fn a_bad_message_is_refused_behind_a_good_one() {
 #[tokio::test]
 async fn a_body_that_breaks_its_own_framing_ends_the_connection() {
     let service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", "public = true");
+    let setup =
+        Setup::new()
+            .upstream("service", service.address)
+            .route("/", "service", "public = true");
     let world = setup.start_empty().await;
     let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -110,7 +116,10 @@ async fn a_body_that_breaks_its_own_framing_ends_the_connection() {
         wire.send(format!("{head}{body}{SMUGGLED}")).await;
         let (answers, _) = wire.rest().await;
         let answers = String::from_utf8_lossy(&answers);
-        assert!(answers.matches("HTTP/1.1 ").count() <= 1, "{body:?}: {answers}");
+        assert!(
+            answers.matches("HTTP/1.1 ").count() <= 1,
+            "{body:?}: {answers}"
+        );
         assert!(!answers.contains("200 OK"), "{body:?}: {answers}");
     }
     assert!(service.is_quiet());

@@ -28,15 +28,26 @@ async fn operators_see_numbers() {
 
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     let kind = answer.headers.get("content-type").unwrap();
-    assert!(kind.contains("text") || kind.contains("openmetrics"), "{kind}");
+    assert!(
+        kind.contains("text") || kind.contains("openmetrics"),
+        "{kind}"
+    );
     let value = |start: &str, label: &str| {
         let line = text.lines().find(|line| {
             line.starts_with(start) && line.contains(label) && line.contains(r#"route="/""#)
         });
         line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
     };
-    assert_eq!(value("dariet_requests", r#"status="2xx""#), Some(3.0), "{text}");
-    assert_eq!(value("dariet_requests", r#"status="4xx""#), Some(1.0), "{text}");
+    assert_eq!(
+        value("dariet_requests", r#"status="2xx""#),
+        Some(3.0),
+        "{text}"
+    );
+    assert_eq!(
+        value("dariet_requests", r#"status="4xx""#),
+        Some(1.0),
+        "{text}"
+    );
     assert!(text.contains(r#"code="credential_missing"} 1"#), "{text}");
     for name in [
         "dariet_connections_accepted",

@@ -21,9 +21,7 @@ async fn gateway_before(service: &Scripted, lines: &str) -> World {
 /// Asks the node to end, and waits until it has taken notice.
 async fn lead_out(world: &World) {
     world.node().signal(Signal::TERM);
-    let noticed = async {
-        while world.ask_ops("/readyz").await.status == 200 {}
-    };
+    let noticed = async { while world.ask_ops("/readyz").await.status == 200 {} };
     within("the node to say that it is not ready", noticed).await;
 }
 
@@ -48,7 +46,9 @@ async fn a_request_in_flight_is_answered_and_its_connection_closed() {
     lead_out(&world).await;
     refuses(https).await;
     assert_eq!(world.ask_ops("/livez").await.status, 200);
-    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        .await;
 
     let answer = wire.answer("GET").await.expect(200);
     assert_eq!(answer.body, "hello");
@@ -66,7 +66,9 @@ async fn a_download_in_flight_finishes() {
     wire.send(Call::get("/x").bytes()).await;
     let mut upstream = service.accept().await;
     upstream.request().await;
-    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nmore").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nmore")
+        .await;
     assert_eq!(wire.head().await.status(), 200);
 
     lead_out(&world).await;
@@ -105,9 +107,15 @@ async fn an_http2_connection_says_goodbye_and_its_streams_finish() {
     upstream.request().await;
 
     lead_out(&world).await;
-    let goodbye = async { while http2.is_open().await {} };
+    let goodbye = async {
+        while http2.is_open().await {
+            tokio::task::yield_now().await;
+        }
+    };
     within("the goodbye", goodbye).await;
-    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        .await;
 
     assert_eq!(stream.answer().await.unwrap().expect(200).body, "hello");
     http2.ended().await.unwrap();
@@ -124,7 +132,9 @@ async fn a_node_goes_on_accepting_while_it_says_that_it_is_not_ready() {
     late.send(Call::get("/x").bytes()).await;
     let mut upstream = service.accept().await;
     upstream.request().await;
-    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        .await;
 
     assert_eq!(late.answer("GET").await.expect(200).body, "hello");
     assert_eq!(world.node_mut().exited().await.code(), Some(0));
@@ -138,7 +148,9 @@ async fn what_does_not_end_in_time_is_broken_off() {
     wire.send(Call::get("/x").bytes()).await;
     let mut upstream = service.accept().await;
     upstream.request().await;
-    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nmore").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nmore")
+        .await;
     assert_eq!(wire.head().await.status(), 200);
 
     world.node().signal(Signal::TERM);
