@@ -35,7 +35,7 @@ pub(super) fn run(
             user,
             name,
             expires_at,
-        } => create(operator, output, &user, (&name, expires_at)),
+        } => create(operator, output, &user, &name, expires_at),
         KeyCommand::List { user } => list(operator, output, &user),
         KeyCommand::Revoke { key } => revoke(operator, output, key),
     }
@@ -45,7 +45,8 @@ fn create(
     operator: &Operator,
     output: &Output,
     whom: &Whom,
-    (name, expires_at): (&KeyName, Option<Timestamp>),
+    name: &KeyName,
+    expires_at: Option<Timestamp>,
 ) -> Result<(), CliError> {
     let owner = find(operator, whom)?;
     let body = json!({

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does input or output; nothing here knows of HTTP, of a store or of a configuration.
 
+mod address;
 mod api_key;
 mod clock;
 mod digest;
@@ -13,6 +14,7 @@ mod role;
 mod secret;
 mod timestamp;
 
+pub use address::push_address;
 pub use api_key::{ApiKey, ApiKeyError};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use digest::Digest;

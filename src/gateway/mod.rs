@@ -254,7 +254,7 @@ impl Gateway {
             admission.note_used(now);
             return Ok(Some((admission, found.place)));
         }
-        let admission = self.shared.authenticator.admit(found.credential).await?;
+        let admission = Box::pin(self.shared.authenticator.admit(found.credential)).await?;
         peer.remember(found.credential, &admission);
         Ok(Some((admission, found.place)))
     }
@@ -299,7 +299,9 @@ impl Gateway {
             caller: CallerSource::Credential,
         };
         let exchange = Rc::clone(&record.exchange);
-        let answered = watched(&exchange, self.shared.api.answer(request, &context)).await;
+        // Boxed: all endpoints together are large, and every request would carry the room for them.
+        let answering = Box::pin(self.shared.api.answer(request, &context));
+        let answered = watched(&exchange, answering).await;
         // Nothing but a client that stalls sets a deadline here.
         let answered = answered.map_err(|_| Code::RequestTimeout)?;
         record.code = answered.code;

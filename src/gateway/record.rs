@@ -106,7 +106,7 @@ impl Record {
 
     fn write(&self, line: &mut Line<'_>, micros: u64) {
         line.text("request_id", self.request_id.as_str());
-        line.plain("client.ip", self.client);
+        line.address("client.ip", self.client);
         line.text("method", self.method.as_str());
         let host = self.host.as_ref().and_then(|host| host.to_str().ok());
         if let Some(host) = host.or_else(|| self.target.host()) {
@@ -191,7 +191,7 @@ impl End {
 
 fn principal(line: &mut Line<'_>, admission: &Admission) {
     let principal = admission.principal();
-    line.plain("principal.id", principal.user);
+    line.text("principal.id", admission.identity().user_id());
     line.text("principal.method", principal.method().as_str());
     if let CredentialId::Key(key) = principal.credential {
         line.plain("key.id", key);

@@ -4,7 +4,6 @@ mod element;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{FORWARDED, VIA};
@@ -16,6 +15,7 @@ use super::header::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, is_dis
 use super::identity::remove_all;
 use super::octet::trim;
 use crate::config::Scheme;
+use crate::domain::push_address;
 
 /// Who sent a request, as far as the peer of the connection may be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,10 +216,10 @@ fn agreed<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<T> {
 fn push_addresses(list: &mut String, headers: &HeaderMap, client: &Client, peer: IpAddr) {
     push_so_far(list, headers, X_FORWARDED_FOR, client);
     if list.is_empty() && client.address != peer {
-        let _ = write!(list, "{}", client.address);
+        push_address(list, client.address);
     }
     separate(list);
-    let _ = write!(list, "{peer}");
+    push_address(list, peer);
 }
 
 /// `Forwarded` (RFC 7239): the elements so far, and one for the peer. The client's own element says
@@ -265,10 +265,13 @@ fn separate(list: &mut String) {
 
 /// RFC 7239 §6: IPv6 in brackets, and so in quotes.
 fn push_for(list: &mut String, address: IpAddr) {
-    let _ = match address {
-        IpAddr::V4(address) => write!(list, "for={address}"),
-        IpAddr::V6(address) => write!(list, "for=\"[{address}]\""),
+    let (open, close) = match address {
+        IpAddr::V4(_) => ("for=", ""),
+        IpAddr::V6(_) => ("for=\"[", "]\""),
     };
+    list.push_str(open);
+    push_address(list, address);
+    list.push_str(close);
 }
 
 fn push_asked(list: &mut String, scheme: Scheme, host: Option<&HeaderValue>) {

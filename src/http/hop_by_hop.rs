@@ -55,6 +55,9 @@ pub fn set_upgrade(headers: &mut HeaderMap) {
 /// `TE: trailers` stays, and `Trailer`, since trailers are passed on. `Proxy` goes too: CGI turns it
 /// into the variable that names the proxy for a backend's own requests.
 pub fn strip_request(headers: &mut HeaderMap) {
+    if !headers.keys().any(concerns_connection) {
+        return;
+    }
     strip(headers);
     headers.remove(PROXY_AUTHORIZATION);
     headers.remove(HTTP2_SETTINGS);
@@ -76,10 +79,32 @@ pub fn strip_request(headers: &mut HeaderMap) {
 
 /// Removes from an answer what concerns the upstream's connection.
 pub fn strip_response(headers: &mut HeaderMap) {
+    if !headers.keys().any(concerns_connection) {
+        return;
+    }
     strip(headers);
     headers.remove(PROXY_AUTHENTICATE);
     headers.remove(PROXY_AUTHENTICATION_INFO);
     headers.remove(TE);
+}
+
+/// Whether a name is one of those that are removed here. Most messages have none, and looking at
+/// their names once costs less than looking each of these up.
+fn concerns_connection(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "transfer-encoding"
+            | "upgrade"
+            | "te"
+            | "proxy-authorization"
+            | "proxy-authenticate"
+            | "proxy-authentication-info"
+            | "http2-settings"
+            | "proxy"
+    )
 }
 
 fn strip(headers: &mut HeaderMap) {

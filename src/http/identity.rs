@@ -115,6 +115,12 @@ impl IdentityHeaders {
 }
 
 impl IdentityValues {
+    /// The user's id.
+    #[must_use]
+    pub fn user_id(&self) -> &str {
+        self.user_id.to_str().unwrap_or_default()
+    }
+
     /// What the headers say of `principal`. Every byte outside 0x21–0x7E, and `%`, is
     /// percent-encoded, so that decoding is always right.
     #[must_use]

@@ -104,7 +104,7 @@ impl Forwarder {
         exchange.go_on();
         hop_by_hop::strip_response(answered.response.headers_mut());
         if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return sending.switched(answered, upgrade, place).await;
+            return Box::pin(sending.switched(answered, upgrade, place)).await;
         }
         Ok(Answer::Response(sending.body(answered, place)))
     }
@@ -214,7 +214,8 @@ impl Sending<'_> {
             if !self.forwarder.upstreams.may_try(server) {
                 continue;
             }
-            match self.connect(index).await {
+            // Boxed: a request that finds a kept connection need not carry the room for it.
+            match Box::pin(self.connect(index)).await {
                 Ok(connection) => return Ok((index, connection)),
                 Err(error) => {
                     self.forwarder.upstreams.leave_alone(server);

@@ -1,4 +1,7 @@
 use std::fmt::Write;
+use std::net::IpAddr;
+
+use crate::domain::push_address;
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +61,19 @@ impl<'a> Line<'a> {
         for place in [100, 10, 1] {
             self.buffer.push(char::from(b'0' + low_digit(rest / place)));
         }
+    }
+
+    /// Adds a field whose value is an address.
+    pub fn address(&mut self, name: &str, address: IpAddr) {
+        self.name(name);
+        let quote = if self.format == LineFormat::Json {
+            "\""
+        } else {
+            ""
+        };
+        self.buffer.push_str(quote);
+        push_address(self.buffer, address);
+        self.buffer.push_str(quote);
     }
 
     /// Adds a field whose value prints itself and needs no quoting in text: a time, an address.

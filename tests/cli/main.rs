@@ -8,6 +8,7 @@
 
 mod check;
 mod demo;
+mod deploy;
 mod keys;
 mod prompt;
 mod serve;

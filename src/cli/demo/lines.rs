@@ -29,7 +29,7 @@ GATEWAY=https://{listen}
 {try_it}
 Each request writes a line here. Ctrl-C ends the demo.
 ",
-        try_it = TRY.replace("PASSWORD", password),
+        try_it = TRY.replace("EMAIL", ADMIN).replace("PASSWORD", password),
         folder = folder.path().display(),
         certificate = quoted(&folder.certificate().to_string_lossy()),
     )
@@ -43,7 +43,7 @@ curl -sS --cacert "$CA" "$GATEWAY/hello"; echo
 # Log in, keep the token, and call the service with it.
 TOKEN=$(curl -sS --cacert "$CA" "$GATEWAY/api/auth/login" \
   -H 'Content-Type: application/json' \
-  -d '{"email": "admin@example.com", "password": "PASSWORD"}' |
+  -d '{"email": "EMAIL", "password": "PASSWORD"}' |
   sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p')
 curl -sS --cacert "$CA" "$GATEWAY/hello" -H "Authorization: Bearer $TOKEN"
 
