@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,18 +12,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::checked::{Checked, Patience, is_stand_in};
 use super::line::{Line, Refusal};
+use super::linger::close;
 use super::worker::Worker;
 use crate::gateway::{BodyError, GatewayBody, Peer, Relay, RelayEnd, Reply};
 use crate::http::{ApiError, ClientBody, Code};
-
-/// How long, and for how many bytes, what a client still sends is read after the last answer: closing
-/// at once would reset the connection and take the answer from it (RFC 9112 §9.6).
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: u64 = 256 * 1024;
 
 /// Serves one HTTP/1 connection to its end.
 pub(super) async fn serve<Io>(io: Io, line: Rc<Line>, peer: Peer, worker: Rc<Worker>)
@@ -177,19 +172,6 @@ where
         RelayEnd::Closed => close(&mut io).await,
         RelayEnd::Reset => line.must_reset.set(true),
     }
-}
-
-/// Says that nothing more comes, and gives the client time to take what did.
-async fn close<Io>(io: &mut Io)
-where
-    Io: AsyncRead + AsyncWrite + Unpin,
-{
-    let linger = async {
-        io.shutdown().await?;
-        tokio::io::copy(&mut io.take(LINGER_BYTES), &mut tokio::io::sink()).await
-    };
-    // Whatever becomes of it, the connection is over.
-    let _ = tokio::time::timeout(LINGER, linger).await;
 }
 
 /// hyper refuses a smaller buffer.

@@ -13,6 +13,7 @@ use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::line::Line;
+use super::linger::{Kept, close};
 use super::worker::Worker;
 use crate::gateway::{BodyError, GatewayBody, Peer, Reply};
 use crate::http::ClientBody;
@@ -27,7 +28,8 @@ where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
     let settings = &worker.settings;
-    let handshake = settings.h2_builder().handshake::<_, Bytes>(io);
+    let mut io = Kept::new(io);
+    let handshake = settings.h2_builder().handshake::<_, Bytes>(io.again());
     let Ok(Ok(connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else {
         return;
     };
@@ -40,6 +42,8 @@ where
         is_draining: false,
     };
     poll_fn(|cx| served.poll(cx)).await;
+    drop(served);
+    close(&mut io).await;
 }
 
 struct Served<Io> {

@@ -12,6 +12,7 @@ mod connection;
 mod http1;
 mod http2;
 mod line;
+mod linger;
 mod listener;
 mod shutdown;
 mod socket;

@@ -1,5 +1,7 @@
 //! An HTTP/2 client that shows how streams and connections end.
 
+use std::future::poll_fn;
+
 use bytes::{Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
@@ -95,7 +97,7 @@ impl Stream {
     pub async fn send(&mut self, mut piece: Bytes, is_last: bool) -> Result<(), h2::Error> {
         loop {
             self.sending.reserve_capacity(piece.len());
-            let room = std::future::poll_fn(|cx| self.sending.poll_capacity(cx));
+            let room = poll_fn(|cx| self.sending.poll_capacity(cx));
             let Some(room) = within("room for the body", room).await else {
                 return Err(Reason::CANCEL.into());
             };
@@ -106,6 +108,13 @@ impl Stream {
                 return Ok(());
             }
         }
+    }
+
+    /// Waits for the status of an interim answer.
+    pub async fn interim(&mut self) -> u16 {
+        let interim = poll_fn(|cx| self.response.poll_informational(cx));
+        let interim = within("an interim answer", interim).await;
+        interim.unwrap().unwrap().status().as_u16()
     }
 
     /// Waits for the head of the answer.

@@ -23,7 +23,8 @@ use super::within;
 
 /// A gateway that runs, unless it was stopped.
 pub struct World {
-    folder: TempDir,
+    /// Gone with its files when the world is.
+    _folder: TempDir,
     config: PathBuf,
     node: Option<Node>,
     administrator: Option<Session>,
@@ -49,7 +50,7 @@ impl Version {
 impl World {
     pub fn of(folder: TempDir, config: PathBuf) -> Self {
         Self {
-            folder,
+            _folder: folder,
             config,
             node: None,
             administrator: None,
@@ -61,10 +62,6 @@ impl World {
         let node = Node::spawn(&self.config);
         node.ready().await;
         self.node = Some(node);
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     pub fn config(&self) -> &Path {
@@ -186,6 +183,17 @@ impl Client {
         match self {
             Self::Http1(wire) => wire.call(call).await,
             Self::Http2(http2) => http2.call(call).await,
+        }
+    }
+
+    /// As [`Self::call`], where the answer may be broken off.
+    pub async fn try_call(&mut self, call: &Call) -> Option<Answer> {
+        match self {
+            Self::Http1(wire) => {
+                wire.try_send(call.bytes()).await.ok()?;
+                wire.try_answer(&call.method).await.ok()
+            }
+            Self::Http2(http2) => http2.start(call).await.answer().await.ok(),
         }
     }
 }

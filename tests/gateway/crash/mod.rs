@@ -56,11 +56,16 @@ async fn every_answered_change_outlives_a_crash() {
 
     for _ in 0..rounds() {
         let answered = Answered::default();
+        let mut wires = Vec::new();
+        for _ in 0..WRITERS {
+            wires.push(world.wire().await);
+        }
         let crash = async {
             within("the writers to write", answered.reach(chance(80))).await;
             world.node().signal(Signal::KILL);
         };
-        let writing = join_all(writers.iter_mut().map(|it| it.write(&world, &answered)));
+        let writing = writers.iter_mut().zip(&mut wires);
+        let writing = join_all(writing.map(|(it, wire)| it.write(&world, wire, &answered)));
         tokio::join!(crash, writing);
         world.node_mut().exited().await;
         world.start().await;

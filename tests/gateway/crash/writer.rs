@@ -55,9 +55,8 @@ impl Writer {
     }
 
     /// Makes changes until the gateway crashes.
-    pub(super) async fn write(&mut self, world: &World, answered: &Answered) {
-        let mut wire = world.wire().await;
-        while self.change(world, &mut wire).await.is_ok() {
+    pub(super) async fn write(&mut self, world: &World, wire: &mut Wire, answered: &Answered) {
+        while self.change(world, wire).await.is_ok() {
             answered.one();
         }
     }

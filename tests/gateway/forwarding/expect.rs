@@ -59,6 +59,26 @@ async fn a_client_is_told_to_go_on_after_a_second_where_the_service_says_nothing
 }
 
 #[tokio::test]
+async fn an_http2_client_that_waits_is_told_to_go_on_too() {
+    let service = Scripted::start().await;
+    let world = Setup::before(service.address).start().await;
+    let mut http2 = world.http2().await;
+
+    let call = upload(&world).header("Expect", "100-continue");
+    let mut stream = http2.begin(&call, false).await;
+    let mut upstream = service.accept().await;
+    let head = upstream.head().await;
+    assert_eq!(head.headers.get("expect"), Some("100-continue"));
+    upstream.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+    assert_eq!(stream.interim().await, 100);
+
+    stream.send("hello".into(), true).await.unwrap();
+    assert_eq!(upstream.chunk().await.unwrap(), "hello");
+    upstream.send(OK).await;
+    assert_eq!(stream.answer().await.unwrap().expect(200).body, "ok");
+}
+
+#[tokio::test]
 async fn a_client_that_is_refused_is_never_told_to_go_on() {
     let service = Service::echo().await;
     let world = Setup::before(service.address).start().await;

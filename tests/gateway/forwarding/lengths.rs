@@ -17,7 +17,7 @@ async fn an_answer_to_head_tells_the_length_and_has_no_body() {
             assert!(answer.body.is_empty());
         }
     }
-    assert_eq!(service.connections(), 2, "one for each client");
+    assert!(service.connections() <= 2, "one for each client at most");
 }
 
 #[tokio::test]

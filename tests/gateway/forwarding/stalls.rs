@@ -163,3 +163,26 @@ async fn a_client_that_goes_away_takes_its_request_along() {
 
     assert_eq!(upstream.rest().await.0, "");
 }
+
+#[tokio::test]
+async fn a_stream_that_its_client_resets_takes_its_request_along() {
+    let service = Scripted::start().await;
+    let world = gateway_before(&service, "", "").await;
+    let mut http2 = world.http2().await;
+
+    let waiting = http2.start(&Call::get("/x")).await;
+    let mut upstream = service.accept().await;
+    upstream.request().await;
+    drop(waiting);
+    assert_eq!(upstream.rest().await.0, "");
+
+    let stream = http2.start(&Call::get("/x")).await;
+    let mut upstream = service.accept().await;
+    upstream.request().await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nmore")
+        .await;
+    drop(stream.head().await.unwrap());
+    assert_eq!(upstream.rest().await.0, "");
+    assert!(http2.is_open().await);
+}

@@ -22,6 +22,29 @@ async fn a_request_without_answer_yet_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_behind_a_whole_answer_is_refused() {
+    let service = Scripted::start().await;
+    let world = Setup::before(service.address).start().await;
+    let key = world.new_key(world.administrator()).await;
+    let call = Call::get("/x").bearer(&key.key);
+
+    let mut client = world.wire().await;
+    client.send(call.bytes()).await;
+    let mut upstream = service.accept().await;
+    upstream.request().await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        .await;
+    client.answer("GET").await.expect(200);
+    client.send(call.bytes()).await;
+    upstream.request().await;
+    world.revoke(&key).await;
+
+    let refusal = client.answer("GET").await.refusal();
+    assert_eq!(refusal, (401, "key_revoked".to_owned()));
+}
+
+#[tokio::test]
 async fn an_upload_without_answer_yet_is_refused() {
     let service = Scripted::start().await;
     let world = Setup::before(service.address).start().await;

@@ -1,3 +1,6 @@
+use std::cell::Cell;
+
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::accounts::Session;
@@ -50,6 +53,42 @@ async fn a_deleted_key_fails_on_the_next_request() {
             world.call(&me).await.refusal(),
             (401, "key_revoked".to_owned())
         );
+    }
+}
+
+#[tokio::test]
+async fn no_request_that_is_sent_after_the_answer_passes_however_many_are_on_their_way() {
+    let (_service, world, user) = world().await;
+    for _ in 0..10 {
+        let key = world.new_key(&user).await;
+        let call = Call::get("/x").bearer(&key.key);
+        let clients = clients(&world, &call).await;
+        let is_revoked = Cell::new(false);
+
+        let revoke = async {
+            world.revoke(&key).await;
+            is_revoked.set(true);
+        };
+        let (call, is_revoked) = (&call, &is_revoked);
+        let ask = clients.into_iter().map(|mut client| async move {
+            loop {
+                let is_late = is_revoked.get();
+                match client.try_call(call).await {
+                    Some(answer) if answer.status == 200 => {
+                        assert!(!is_late, "a request passed after the revocation");
+                    }
+                    Some(answer) => {
+                        let refusal = (401, "key_revoked".to_owned());
+                        break assert_eq!(answer.refusal(), refusal);
+                    }
+                    // Its answer had begun, and was cut.
+                    None => break assert!(!is_late, "a refusal was cut"),
+                }
+            }
+        });
+        let asking = join_all(ask);
+
+        tokio::join!(revoke, asking);
     }
 }
 

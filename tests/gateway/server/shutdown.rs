@@ -107,7 +107,11 @@ async fn an_http2_connection_says_goodbye_and_its_streams_finish() {
     upstream.request().await;
 
     lead_out(&world).await;
-    let goodbye = async { while http2.is_open().await {} };
+    let goodbye = async {
+        while http2.is_open().await {
+            tokio::task::yield_now().await;
+        }
+    };
     within("the goodbye", goodbye).await;
     upstream
         .send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
