@@ -19,7 +19,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, Uri, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request};
 use ipnet::IpNet;
 
 use self::body::Source;
@@ -78,6 +78,10 @@ pub struct Shared {
 
 /// The answer to a request.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and a box for it would cost each request"
+)]
 pub enum Reply {
     /// To be given to the client.
     Response(Response<GatewayBody>),
@@ -201,14 +205,7 @@ impl Gateway {
         }
 
         let settings = &route.config;
-        self.shared
-            .identity
-            .strip_except(&mut head.headers, &settings.keep_headers);
-        let offered = if settings.pass_credential {
-            remove_offered_tokens(&mut head.headers)
-        } else {
-            remove_credentials(&mut head.headers)
-        };
+        let offered = self.scrub(&mut head.headers, settings);
         record.upstream = Some(settings.upstream);
         record.is_guarded = true;
         let inbound = Inbound {
@@ -233,6 +230,17 @@ impl Gateway {
         };
         let answer = self.forward(admitted, record).await?;
         Ok(Passed::from_upstream(answer, place, offered))
+    }
+
+    /// Takes out what the client may not say to an upstream.
+    fn scrub(&self, headers: &mut HeaderMap, route: &config::Route) -> OfferedProtocols {
+        let identity = &self.shared.identity;
+        identity.strip_except(headers, &route.keep_headers);
+        if route.pass_credential {
+            remove_offered_tokens(headers)
+        } else {
+            remove_credentials(headers)
+        }
     }
 
     /// The admission of the request's credential, and where it stood; none on a public route, where

@@ -95,7 +95,9 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
     }
     drop((access, core));
     control.shutdown_timeout(CONTROL_GRACE);
-    writer.map(AccessWriter::join);
+    if let Some(writer) = writer {
+        writer.join();
+    }
     tracing::info!("ended");
     ended
 }

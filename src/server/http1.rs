@@ -121,6 +121,10 @@ impl Served {
 }
 
 /// The body of an answer, which knows when the connection is idle again.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the small one is for switches of protocol alone"
+)]
 enum Http1Body {
     Empty,
     Whole { body: GatewayBody, line: Rc<Line> },
