@@ -8,6 +8,7 @@ mod peer;
 mod recheck;
 mod record;
 mod relay;
+mod reply;
 mod routes;
 
 use std::future::poll_fn;
@@ -18,12 +19,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request};
+use http::{HeaderMap, Method, Request, Uri, request};
 use ipnet::IpNet;
 
 use self::body::Source;
 use self::record::{End, Record};
+use self::reply::{Passed, refuse};
 use self::routes::Route;
 use crate::api::{self, Api, ApiContext, CallerSource};
 use crate::auth::{Admitted, Authenticator};
@@ -31,16 +32,17 @@ use crate::config::{self, Access};
 use crate::domain::Clock;
 use crate::http::{
     ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
-    PathError, Place, RequestId, Upgrade, WEBSOCKET_PROTOCOL, forwarded, hop_by_hop, problem,
-    read_credential, remove_credentials, remove_offered_tokens, upgrade_requested,
+    PathError, Place, RequestId, Upgrade, forwarded, read_credential, remove_credentials,
+    remove_offered_tokens, upgrade_requested,
 };
-use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Tunnel, Upstreams, Waiting};
+use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
 use crate::revocation::{Admission, Alarm, Watch};
 use crate::telemetry::{AccessBuffer, Labels, WorkerMetrics};
 
 pub use self::body::{BodyError, GatewayBody};
 pub use self::peer::Peer;
 pub use self::relay::{Relay, RelayEnd};
+pub use self::reply::Reply;
 pub use self::routes::Routes;
 
 /// The gateway as one worker has it.
@@ -74,19 +76,6 @@ pub struct Shared {
     pub body_timeout: Duration,
     /// The names that requests are counted under.
     pub labels: Labels,
-}
-
-/// The answer to a request.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is the usual one, and a box for it would cost each request"
-)]
-pub enum Reply {
-    /// To be given to the client.
-    Response(Response<GatewayBody>),
-    /// To be given to the client, whose connection is the relay's from then on.
-    Switch(Response<()>, Box<Relay>),
 }
 
 impl Shared {
@@ -375,65 +364,12 @@ struct Received {
     client: Client,
 }
 
-/// A request that came through, and what was said to it.
-enum Passed {
-    Answer(Response<Source>),
-    Switch(Response<Source>, Box<Tunnel>),
-}
-
-impl Passed {
-    fn from_upstream(answer: Answer, place: Option<Place>, offered: OfferedProtocols) -> Self {
-        match answer {
-            Answer::Response(mut response) => {
-                // RFC 9111 §3.5 keeps shared caches from answers to `Authorization`; nothing keeps
-                // them from answers to this header.
-                if place == Some(Place::XApiKey) {
-                    let headers = response.headers_mut().entry(header::CACHE_CONTROL);
-                    headers.or_insert(HeaderValue::from_static("private"));
-                }
-                Self::Answer(response.map(|body| Source::Upstream(Box::new(body))))
-            }
-            Answer::Switched(mut response, tunnel) => {
-                hop_by_hop::set_upgrade(response.headers_mut());
-                if offered == OfferedProtocols::OnlyOurs {
-                    let headers = response.headers_mut();
-                    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, WEBSOCKET_PROTOCOL);
-                }
-                Self::Switch(response.map(|()| Source::Full(Bytes::new())), tunnel)
-            }
-        }
-    }
-
-    fn reply(self, mut record: Record) -> Reply {
-        match self {
-            Self::Answer(response) => {
-                record.status = response.status().as_u16();
-                Reply::Response(response.map(|source| GatewayBody::new(source, record)))
-            }
-            Self::Switch(response, tunnel) => {
-                record.status = response.status().as_u16();
-                let (head, _) = response.into_parts();
-                let relay = Box::new(Relay::new(tunnel, record));
-                Reply::Switch(Response::from_parts(head, ()), relay)
-            }
-        }
-    }
-}
-
 /// The target as the upstream gets it: the normal path, and the query as it is.
 fn upstream_target(path: &NormalPath<'_>, target: &Uri) -> Result<Uri, PathError> {
     match target.path_and_query() {
         Some(original) => Ok(path.target(original)?.into()),
         None => Ok(Uri::from_static("/")),
     }
-}
-
-fn refuse(error: &ApiError, mut record: Record) -> Reply {
-    let response = problem(error, record.request_id.as_str());
-    record.status = response.status().as_u16();
-    record.code = Some(error.code);
-    record.is_guarded = false;
-    Reply::Response(response.map(|bytes| GatewayBody::new(Source::Full(bytes), record)))
 }
 
 /// `CONNECT` asks for a tunnel to anywhere, `TRACE` shows the client what we told the service of it.

@@ -188,6 +188,10 @@ impl Sending<'_> {
             return Err(ProxyError::Client);
         }
         let unsent = failed.unsent.filter(|_| was_used);
+        let spare = spare.map(|mut spare| {
+            self.forwarder.listen_for_interim(&mut spare);
+            spare
+        });
         unsent.or(spare).ok_or_else(|| ProxyError::Broken {
             upstream: self.upstream.config.name.clone(),
             server: self.address(server),
@@ -323,7 +327,6 @@ fn repeat(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
     Some(copy)
 }
 

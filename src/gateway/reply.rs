@@ -1,0 +1,79 @@
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+
+use super::body::{GatewayBody, Source};
+use super::record::Record;
+use super::relay::Relay;
+use crate::http::{ApiError, OfferedProtocols, Place, WEBSOCKET_PROTOCOL, hop_by_hop, problem};
+use crate::proxy::{Answer, Tunnel};
+
+/// The answer to a request.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and a box for it would cost each request"
+)]
+pub enum Reply {
+    /// To be given to the client.
+    Response(Response<GatewayBody>),
+    /// To be given to the client, whose connection is the relay's from then on.
+    Switch(Response<()>, Box<Relay>),
+}
+
+/// A request that came through, and what was said to it.
+pub(super) enum Passed {
+    Answer(Response<Source>),
+    Switch(Response<Source>, Box<Tunnel>),
+}
+
+impl Passed {
+    pub(super) fn from_upstream(
+        answer: Answer,
+        place: Option<Place>,
+        offered: OfferedProtocols,
+    ) -> Self {
+        match answer {
+            Answer::Response(mut response) => {
+                // RFC 9111 §3.5 keeps shared caches from answers to `Authorization`; nothing keeps
+                // them from answers to this header.
+                if place == Some(Place::XApiKey) {
+                    let headers = response.headers_mut().entry(header::CACHE_CONTROL);
+                    headers.or_insert(HeaderValue::from_static("private"));
+                }
+                Self::Answer(response.map(|body| Source::Upstream(Box::new(body))))
+            }
+            Answer::Switched(mut response, tunnel) => {
+                hop_by_hop::set_upgrade(response.headers_mut());
+                if offered == OfferedProtocols::OnlyOurs {
+                    let headers = response.headers_mut();
+                    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, WEBSOCKET_PROTOCOL);
+                }
+                Self::Switch(response.map(|()| Source::Full(Bytes::new())), tunnel)
+            }
+        }
+    }
+
+    pub(super) fn reply(self, mut record: Record) -> Reply {
+        match self {
+            Self::Answer(response) => {
+                record.status = response.status().as_u16();
+                Reply::Response(response.map(|source| GatewayBody::new(source, record)))
+            }
+            Self::Switch(response, tunnel) => {
+                record.status = response.status().as_u16();
+                let (head, _) = response.into_parts();
+                let relay = Box::new(Relay::new(tunnel, record));
+                Reply::Switch(Response::from_parts(head, ()), relay)
+            }
+        }
+    }
+}
+
+/// The refusal `error` as an answer.
+pub(super) fn refuse(error: &ApiError, mut record: Record) -> Reply {
+    let response = problem(error, record.request_id.as_str());
+    record.status = response.status().as_u16();
+    record.code = Some(error.code);
+    record.is_guarded = false;
+    Reply::Response(response.map(|bytes| GatewayBody::new(Source::Full(bytes), record)))
+}
