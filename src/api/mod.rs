@@ -31,7 +31,7 @@ use http_body::Body;
 
 pub use body::{ApiBody, ApiBodyError};
 pub use reset_page::reset_page;
-pub use routes::owns;
+pub use routes::{OWN, owns};
 pub use user_list::UserList;
 
 use crate::accounts::Accounts;

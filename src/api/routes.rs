@@ -23,6 +23,9 @@ pub(super) enum Endpoint {
     Jwks,
 }
 
+/// What the gateway answers itself on every host, with everything below.
+pub const OWN: [&str; 3] = ["/api/auth", "/api/api-keys", JWKS];
+
 /// Whether a path is the gateway's own on every host, there or not: nothing of it is ever forwarded.
 #[must_use]
 pub fn owns(path: &str) -> bool {

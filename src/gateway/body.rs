@@ -67,6 +67,9 @@ impl From<ApiBody> for Source {
 
 impl GatewayBody {
     pub(super) fn new(source: Source, record: Record) -> Self {
+        if !record.is_guarded {
+            record.exchange.watched.release();
+        }
         Self {
             source,
             is_done: record.is_head_alone(),

@@ -27,13 +27,13 @@ use self::record::{End, Record};
 use self::reply::{Passed, refuse};
 use self::routes::Route;
 use crate::api::{self, Api, ApiContext, CallerSource};
-use crate::auth::{Admitted, Authenticator};
+use crate::auth::{Admitted, AuthError, Authenticator};
 use crate::config::{self, Access};
 use crate::domain::Clock;
 use crate::http::{
     ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
-    PathError, Place, RequestId, Upgrade, forwarded, read_credential, remove_credentials,
-    remove_offered_tokens, upgrade_requested,
+    PathError, Place, RequestId, Upgrade, check_values, forwarded, read_credential,
+    remove_credentials, remove_offered_tokens, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
 use crate::revocation::{Admission, Alarm, Watch};
@@ -168,11 +168,12 @@ impl Gateway {
             client,
         } = received;
         refuse_method(&head.method)?;
+        check_values(&head)?;
         let host = Host::of(&head)?;
         let target = head.uri.clone();
         let path = NormalPath::parse(target.path())?;
         let body = RequestBody::new(body, Rc::clone(&record.exchange), self.shared.body_timeout);
-        if api::owns(path.as_str()) {
+        if api::OWN.iter().any(|own| path.is_below(own)) {
             record.route = self.own_route();
             return self.call_api(Request::from_parts(head, body), record).await;
         }
@@ -327,8 +328,16 @@ impl Gateway {
         method: Method,
     ) -> Option<Arc<Admission>> {
         let route = self.shared.routes.at(route)?;
-        let renewed = self.shared.authenticator.admit_again(&admission).await;
-        let renewed = renewed.ok()?;
+        let renewed = loop {
+            match self.shared.authenticator.admit_again(&admission).await {
+                Ok(renewed) => break renewed,
+                // For lack of knowledge nobody is cut.
+                Err(AuthError::Store(_) | AuthError::Unsteady) => {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                Err(_) => return None,
+            }
+        };
         let role = renewed.principal().role;
         route.config.access.admits(role, &method).then_some(renewed)
     }
@@ -356,6 +365,9 @@ impl Gateway {
         name.map_or("", String::as_str)
     }
 }
+
+/// How long to wait before a store that could not be asked is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A request as it was read.
 struct Received {

@@ -2,7 +2,6 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::recheck::Recheck;
@@ -42,13 +41,11 @@ impl Relay {
         &self.record.exchange
     }
 
-    /// Passes bytes until the end, first those that came `early`, right behind the switch. A cut says
-    /// goodbye with Close 1008 where a frame has ended.
-    pub async fn run<Client>(mut self, client: &mut Client, early: Bytes) -> RelayEnd
+    /// Passes bytes until the end. A cut says goodbye with Close 1008 where a frame has ended.
+    pub async fn run<Client>(mut self, client: &mut Client) -> RelayEnd
     where
         Client: AsyncRead + AsyncWrite + Unpin,
     {
-        self.tunnel.push_early(early);
         let end = poll_fn(|cx| match self.poll_alarm(cx) {
             Poll::Ready(end) => Poll::Ready(Some(end)),
             Poll::Pending => match self.tunnel.poll_relay(cx, client) {

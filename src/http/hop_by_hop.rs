@@ -82,6 +82,10 @@ pub fn strip_response(headers: &mut HeaderMap) {
     if !headers.keys().any(concerns_connection) {
         return;
     }
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // Its framing has overridden the length (RFC 9112 §6.3), which may say anything.
+        headers.remove(CONTENT_LENGTH);
+    }
     strip(headers);
     headers.remove(PROXY_AUTHENTICATE);
     headers.remove(PROXY_AUTHENTICATION_INFO);

@@ -51,8 +51,8 @@ impl Host {
     pub fn name(&self) -> &str {
         let host = self.0.to_str().unwrap_or_default();
         match host.rsplit_once(':') {
-            Some((name, port)) if !port.ends_with(']') => name,
-            _ => host,
+            Some((name, port)) if !port.ends_with(']') => rooted(name),
+            _ => rooted(host),
         }
     }
 
@@ -69,6 +69,11 @@ impl Host {
         }
         Ok(Self(value.clone()))
     }
+}
+
+/// A dot at the end names the same host (RFC 1034 §3.1), and must not lead past its rules.
+fn rooted(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 impl From<HostError> for ApiError {
@@ -105,7 +110,13 @@ mod tests {
 
     #[test]
     fn a_port_is_no_part_of_the_name() {
-        for (header, name) in [("a:80", "a"), ("[::1]:8443", "[::1]"), ("[::1]", "[::1]")] {
+        for (header, name) in [
+            ("a:80", "a"),
+            ("a.:80", "a"),
+            ("a.", "a"),
+            ("[::1]:8443", "[::1]"),
+            ("[::1]", "[::1]"),
+        ] {
             let found = host(Version::HTTP_11, "/", &[header]);
             assert_eq!(found, Ok(Some(name.to_owned())), "{header}");
         }

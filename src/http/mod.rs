@@ -28,6 +28,7 @@ mod octet;
 pub mod path;
 pub mod problem;
 pub mod request_id;
+mod values;
 
 pub use body::{ClientBody, ClientBodyError, Http2Body};
 pub use credential::{
@@ -43,3 +44,4 @@ pub use identity::{IdentityHeaders, IdentityValues};
 pub use path::{NormalPath, PathError};
 pub use problem::problem;
 pub use request_id::RequestId;
+pub use values::{ValueError, are_trimmed, check_values};

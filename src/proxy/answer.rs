@@ -1,4 +1,5 @@
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::task::unconstrained;
 
 use super::connection::{Connection, Pool};
 use super::server::Place;
@@ -64,15 +66,21 @@ impl UpstreamBody {
         // The body is fed by driving the connection, so it need not wake anybody itself; asking it
         // first tells the connection that more is wanted.
         let mut quiet = Context::from_waker(Waker::noop());
-        let first = Pin::new(&mut self.incoming).poll_frame(&mut quiet);
+        let first = free(|cx| Pin::new(&mut self.incoming).poll_frame(cx), &mut quiet);
         if first.is_ready() {
             return first;
         }
         if let Some(source) = &mut self.source {
             source.connection.drive(cx);
         }
-        Pin::new(&mut self.incoming).poll_frame(&mut quiet)
+        free(|cx| Pin::new(&mut self.incoming).poll_frame(cx), &mut quiet)
     }
+}
+
+/// Polls outside the task's budget, which would leave it for a waking that never comes.
+fn free<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>, cx: &mut Context<'_>) -> Poll<T> {
+    let mut polling = pin!(unconstrained(poll_fn(|cx| poll(cx))));
+    polling.as_mut().poll(cx)
 }
 
 impl Body for UpstreamBody {

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,7 +11,9 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 
 use super::RequestBody;
 
@@ -22,8 +24,8 @@ use super::RequestBody;
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: http1::SendRequest<RequestBody>,
-    io: http1::Connection<TokioIo<TcpStream>, RequestBody>,
-    is_closed: bool,
+    /// Gone once it has ended.
+    io: Option<http1::Connection<TokioIo<TcpStream>, RequestBody>>,
     /// Whether it has carried an exchange before: then the server may have closed it meanwhile.
     pub(super) is_used: bool,
 }
@@ -45,14 +47,15 @@ impl Connection {
     pub(super) async fn connect(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
         let (sender, io) = http1::Builder::new()
+            .max_buf_size(MAX_BUFFER)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
         Ok(Self {
             sender,
-            io,
-            is_closed: false,
+            io: Some(io),
             is_used: false,
         })
     }
@@ -62,14 +65,12 @@ impl Connection {
         &mut self,
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, SendFailed> {
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(unconstrained(self.sender.try_send_request(request)));
         let io = &mut self.io;
-        let is_closed = &mut self.is_closed;
         let answered = poll_fn(|cx| {
-            if !*is_closed {
-                *is_closed = io.poll_without_shutdown(cx).is_ready();
-            }
-            // Only polling the connection above can complete it, so it need not wake anybody.
+            drive(io, cx);
+            // Only driving the connection can complete it, or dropping it, so it need not wake
+            // anybody. Unconstrained, lest the task's budget leaves it for a waking that never comes.
             answer.as_mut().poll(&mut quiet())
         });
         answered.await.map_err(|mut error| SendFailed {
@@ -80,25 +81,43 @@ impl Connection {
 
     /// Moves bytes, as far as that goes without waiting.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.is_closed {
-            self.is_closed = self.io.poll_without_shutdown(cx).is_ready();
-        }
+        drive(&mut self.io, cx);
     }
 
     /// Whether it can carry another exchange now.
     pub(super) fn is_ready(&mut self) -> bool {
-        self.drive(&mut quiet());
-        !self.is_closed && self.sender.is_ready()
+        let io = &mut self.io;
+        let mut look = pin!(unconstrained(poll_fn(|cx| {
+            drive(io, cx);
+            Poll::Ready(())
+        })));
+        // It is ready at once.
+        let _ = look.as_mut().poll(&mut quiet());
+        self.io.is_some() && self.sender.is_ready()
     }
 
     /// Waits until the server has switched protocols, and gives the bare connection back with the
-    /// bytes that came after its head.
-    pub(super) async fn switched(mut self) -> hyper::Result<(TcpStream, Bytes)> {
-        if !self.is_closed {
-            poll_fn(|cx| self.io.poll_without_shutdown(cx)).await?;
-        }
-        let parts = self.io.into_parts();
-        Ok((parts.io.into_inner(), parts.read_buf))
+    /// bytes that came after its head. `None` when the server was gone before that.
+    pub(super) async fn switched(self) -> hyper::Result<Option<(TcpStream, Bytes)>> {
+        let Some(mut io) = self.io else {
+            return Ok(None);
+        };
+        poll_fn(|cx| io.poll_without_shutdown(cx)).await?;
+        let parts = io.into_parts();
+        Ok(Some((parts.io.into_inner(), parts.read_buf)))
+    }
+}
+
+/// Polls a connection, and drops it when it has ended: that is what tells a request which it still
+/// held that it will not be sent.
+fn drive(
+    io: &mut Option<http1::Connection<TokioIo<TcpStream>, RequestBody>>,
+    cx: &mut Context<'_>,
+) {
+    if let Some(connection) = io
+        && connection.poll_without_shutdown(cx).is_ready()
+    {
+        *io = None;
     }
 }
 
@@ -126,7 +145,7 @@ impl Pool {
 
     /// Keeps a connection for the next exchange, if it can carry one; at most `max` wait.
     pub(super) fn give(&self, mut connection: Box<Connection>, max: usize) {
-        if !connection.is_ready() {
+        if max == 0 || !connection.is_ready() {
             return;
         }
         connection.is_used = true;
@@ -146,6 +165,11 @@ impl Pool {
         idle.retain_mut(|idle| idle.since.elapsed() < keep_alive && idle.connection.is_ready());
     }
 }
+
+/// What is read of an answer before somebody takes it; its head must fit too.
+const MAX_BUFFER: usize = 64 * 1024;
+/// An upstream that vanished without a word is found out after about four minutes.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 const fn quiet() -> Context<'static> {
     Context::from_waker(Waker::noop())

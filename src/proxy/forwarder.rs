@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
 use super::answer::Source;
@@ -48,6 +48,8 @@ struct Answered {
     response: Response<Incoming>,
     connection: Box<Connection>,
     server: usize,
+    /// Whether the connection may carry another exchange.
+    may_keep: bool,
 }
 
 impl Forwarder {
@@ -92,6 +94,9 @@ impl Forwarder {
         request
             .body_mut()
             .outbound(upstream.config.response_timeout, &self.identity);
+        if !request.headers().contains_key(header::HOST) {
+            request.headers_mut().insert(header::HOST, upstream.host());
+        }
         self.listen_for_interim(&mut request);
         let sending = Sending {
             forwarder: self,
@@ -102,6 +107,12 @@ impl Forwarder {
         let mut answered = sending.send(request).await?;
         exchange.answered_at.set(Some(Instant::now()));
         exchange.go_on();
+        let response = &mut answered.response;
+        if *response.version_mut() == Version::HTTP_10 {
+            // hyper remembers the version and would leave bodies out; and it is not the client's.
+            *response.version_mut() = Version::HTTP_11;
+            answered.may_keep = false;
+        }
         hop_by_hop::strip_response(answered.response.headers_mut());
         if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Box::pin(sending.switched(answered, upgrade, place)).await;
@@ -167,6 +178,7 @@ impl Sending<'_> {
                         response,
                         connection,
                         server,
+                        may_keep: true,
                     });
                 }
                 Err(failed) => {
@@ -270,7 +282,11 @@ impl Sending<'_> {
         let source = Source {
             connection: answered.connection,
             pool: pool.unwrap_or_default(),
-            max_idle: config.max_idle,
+            max_idle: if answered.may_keep {
+                config.max_idle
+            } else {
+                0
+            },
             _place: place,
         };
         answered.response.map(|incoming| {
@@ -292,12 +308,20 @@ impl Sending<'_> {
             });
         }
         let (head, _) = answered.response.into_parts();
-        let bare = answered.connection.switched().await;
-        let (stream, early) = bare.map_err(|source| ProxyError::Broken {
+        let bare = answered.connection.switched();
+        // The head is there; what is left takes no time, unless something is wrong.
+        let bare = tokio::time::timeout(self.upstream.config.connect_timeout, bare).await;
+        let gone = || ProxyError::Switched {
+            upstream: self.upstream.config.name.clone(),
+            server: self.address(server),
+        };
+        let bare = bare.map_err(|_| gone())?;
+        let bare = bare.map_err(|source| ProxyError::Broken {
             upstream: self.upstream.config.name.clone(),
             server: self.address(server),
             source,
         })?;
+        let (stream, early) = bare.ok_or_else(gone)?;
         self.exchange.watched.set_lasting();
         let exchange = Rc::clone(self.exchange);
         let patience = self.upstream.config.idle_timeout;
@@ -330,7 +354,12 @@ fn repeat(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     Some(copy)
 }
 
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
 fn is_event_stream(response: &Response<Incoming>) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+    kind.is_some_and(|kind| {
+        let start = kind.as_bytes().get(..EVENT_STREAM.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+    })
 }

@@ -84,6 +84,13 @@ pub(super) fn outbound(
     if let Some(admission) = admission {
         identity.set(&mut headers, admission.identity());
     }
+    if !inbound.body.is_empty() && !headers.contains_key(header::CONTENT_LENGTH) {
+        // hyper leaves the body of a GET out unless its framing is named.
+        headers.insert(
+            header::TRANSFER_ENCODING,
+            HeaderValue::from_static("chunked"),
+        );
+    }
     let mut request = Request::new(inbound.body);
     *request.method_mut() = inbound.method;
     *request.uri_mut() = inbound.target;

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use super::{Exchange, Waiting};
-use crate::http::{ClientBody, ClientBodyError, IdentityHeaders};
+use crate::http::{ClientBody, ClientBodyError, IdentityHeaders, are_trimmed};
 
 /// The body of a request on its way to the upstream: counted, and late when the client stalls.
 #[derive(Debug)]
@@ -114,7 +114,15 @@ impl RequestBody {
         }
         if let (Some(trailers), Some(identity)) = (frame.trailers_mut(), &self.identity) {
             identity.strip_trailers(trailers);
+            if !are_trimmed(trailers) {
+                trailers.clear();
+            }
         }
+        self.wait_on();
+    }
+
+    /// The client did its part; the upstream, if it goes to one, has its time anew.
+    fn wait_on(&self) {
         match self.response_timeout {
             _ if self.has_answer() => {}
             Some(timeout) => self.exchange.wait_for(Waiting::Head, timeout),
@@ -142,11 +150,12 @@ impl Body for RequestBody {
         let mut polled = Pin::new(&mut self.body).poll_frame(cx);
         match &mut polled {
             Poll::Ready(Some(Ok(frame))) => self.moved(frame),
+            Poll::Ready(None) => self.wait_on(),
             Poll::Pending if !self.has_answer() => {
                 self.exchange
                     .still_wait_for(Waiting::Request, self.patience);
             }
-            Poll::Ready(_) | Poll::Pending => {}
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         polled
     }

@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
+
 use super::ProxyError;
 use crate::config;
 
@@ -18,6 +20,15 @@ pub(super) struct Upstream {
     pub(super) config: config::Upstream,
     pub(super) servers: Vec<Server>,
     in_flight: AtomicUsize,
+}
+
+impl Upstream {
+    /// `Host` for a request that names none, which HTTP/1.1 does not allow.
+    pub(super) fn host(&self) -> HeaderValue {
+        let server = self.servers.first().map(|server| server.address.as_str());
+        let host = HeaderValue::from_str(server.unwrap_or_default());
+        host.unwrap_or(HeaderValue::from_static(""))
+    }
 }
 
 /// A server of an upstream.

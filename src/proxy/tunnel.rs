@@ -76,11 +76,6 @@ impl Tunnel {
         }
     }
 
-    /// Bytes came from the client right behind the switch.
-    pub fn push_early(&mut self, early: Bytes) {
-        self.up.waiting = early;
-    }
-
     /// The exchange it is part of.
     #[must_use]
     pub const fn exchange(&self) -> &Rc<Exchange> {
@@ -96,10 +91,16 @@ impl Tunnel {
     where
         Client: AsyncRead + AsyncWrite + Unpin,
     {
+        let before = self.moved();
         let up = self.poll_up(cx, client);
         let down = self.poll_down(cx, client);
+        if self.moved() != before {
+            self.exchange.go_on();
+        }
         let is_stuck = !self.up.waiting.is_empty() || !self.down.waiting.is_empty();
-        if is_stuck || !self.is_flushed {
+        // A side that has said goodbye waits for the other's, which has a bound too.
+        let is_half = self.up.is_read_done != self.down.is_read_done;
+        if is_stuck || is_half || !self.is_flushed {
             self.exchange.still_wait_for(Waiting::Client, self.patience);
         } else {
             self.exchange.go_on();
@@ -125,6 +126,14 @@ impl Tunnel {
             client.shutdown().await
         };
         matches!(tokio::time::timeout(GOODBYE, goodbye).await, Ok(Ok(())))
+    }
+
+    /// Bytes passed so far, both ways.
+    fn moved(&self) -> (u64, u64) {
+        (
+            self.exchange.received_bytes.get(),
+            self.exchange.sent_bytes.get(),
+        )
     }
 
     fn poll_up<Client>(&mut self, cx: &mut Context<'_>, client: &mut Client) -> Poll<io::Result<()>>

@@ -121,9 +121,10 @@ impl Changes {
                     Ok(recorded.durability)
                 }
                 Err(StoreError::OutcomeUnknown) if unknown != Change::Addition => {
+                    this.ledger.hold(unknown);
                     this.bite(unknown).await;
                     let repeating = this.clone();
-                    this.runtime.spawn(repeating.repeat(change));
+                    this.runtime.spawn(repeating.repeat(unknown, change));
                     Err(StoreError::OutcomeUnknown)
                 }
                 Err(error) => Err(error),
@@ -140,7 +141,7 @@ impl Changes {
         }
     }
 
-    async fn repeat<F>(self, change: F)
+    async fn repeat<F>(self, unknown: Change, change: F)
     where
         F: Fn(&dyn Store) -> Answer<'_, Recorded> + Send + Sync + 'static,
     {
@@ -152,7 +153,7 @@ impl Changes {
                 Ok(recorded) => {
                     self.bite(recorded.change).await;
                     tracing::info!("a revocation whose outcome was unknown is written");
-                    return;
+                    return self.ledger.settle(unknown);
                 }
                 Err(StoreError::OutcomeUnknown | StoreError::Unavailable { .. }) => {}
                 Err(error) => {
@@ -160,7 +161,7 @@ impl Changes {
                     // else has decided since.
                     let error = &error as &dyn std::error::Error;
                     tracing::info!(error, "a revocation whose outcome was unknown is settled");
-                    return;
+                    return self.ledger.settle(unknown);
                 }
             }
         }

@@ -26,6 +26,8 @@ struct State {
     /// The last of them, at most [`REMEMBERED`].
     recent: VecDeque<Change>,
     live: HashMap<UserId, Vec<Weak<Admission>>>,
+    /// Changes of which nobody knows whether they were written.
+    unsettled: Vec<Change>,
 }
 
 /// How many changes there were when somebody began to ask the store.
@@ -65,7 +67,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`AskAgain`] when a change since then concerns it, or so many happened that nobody knows.
+    /// [`AskAgain`] when a change since then concerns it, so many happened that nobody knows, or one
+    /// is held that would end it.
     pub fn enter(&self, mark: Mark, admission: &Arc<Admission>) -> Result<(), AskAgain> {
         let mut state = self.state.lock();
         if state.may_be_outdated(mark, admission) {
@@ -78,6 +81,20 @@ impl Ledger {
         }
         live.push(Arc::downgrade(admission));
         Ok(())
+    }
+
+    /// Nobody knows whether `change` was written: until it is [settled](Self::settle), nothing that it
+    /// would end is entered.
+    pub fn hold(&self, change: Change) {
+        self.state.lock().unsettled.push(change);
+    }
+
+    /// It is known what became of a change that was held.
+    pub fn settle(&self, change: Change) {
+        let mut state = self.state.lock();
+        if let Some(at) = state.unsettled.iter().position(|held| *held == change) {
+            state.unsettled.swap_remove(at);
+        }
     }
 
     /// Applies a change that the store has taken: ends the admissions that rested on the old state.
@@ -137,6 +154,10 @@ impl Ledger {
 
 impl State {
     fn may_be_outdated(&self, mark: Mark, admission: &Admission) -> bool {
+        let is_held = |change: &Change| admission.concerns(*change);
+        if self.unsettled.iter().any(is_held) {
+            return true;
+        }
         let since = usize::try_from(self.count.saturating_sub(mark.0)).unwrap_or(usize::MAX);
         if since > self.recent.len() {
             return true;

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -17,6 +17,7 @@ use crate::domain::Clock;
 #[derive(Debug)]
 pub struct Watch {
     slots: RefCell<Slab<Slot>>,
+    looks: Cell<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +59,7 @@ impl Watch {
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
             slots: RefCell::default(),
+            looks: Cell::new(0),
         })
     }
 
@@ -72,6 +74,12 @@ impl Watch {
             watch: Rc::clone(self),
             key,
         }
+    }
+
+    /// How often the slots were looked through: between two equal numbers no bell was answered.
+    #[must_use]
+    pub const fn looks(&self) -> u64 {
+        self.looks.get()
     }
 
     /// Wakes everybody, to look at something other than an alarm.
@@ -104,6 +112,7 @@ impl Watch {
     }
 
     fn look(&self, clock: &dyn Clock) {
+        self.looks.set(self.looks.get().wrapping_add(1));
         let now = Instant::now();
         let time = clock.now();
         for (_, slot) in self.slots.borrow_mut().iter_mut() {
@@ -143,16 +152,15 @@ impl Watched {
 
     /// Ready once there is an alarm; the task is woken then. Only the last task that asked is.
     pub fn poll_alarm(&self, cx: &Context<'_>) -> Poll<Alarm> {
-        if let Some(alarm) = self.alarm() {
-            return Poll::Ready(alarm);
-        }
+        let alarm = self.alarm();
+        // Registered whatever the alarm is: a graver one may follow.
         if let Some(slot) = self.watch.slots.borrow_mut().get_mut(self.key) {
             match &mut slot.waker {
                 Some(waker) => waker.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),
             }
         }
-        Poll::Pending
+        alarm.map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Raises [`Alarm::TimedOut`] after `span` from now; an earlier deadline is forgotten, and so is
@@ -181,6 +189,20 @@ impl Watched {
                 slot.alarm = None;
             }
         }
+    }
+
+    /// Rests on no admission from now on: what is still to come is given whatever is revoked.
+    pub fn release(&self) {
+        let mut slots = self.watch.slots.borrow_mut();
+        let slot = slots.get_mut(self.key);
+        let admission = slot.and_then(|slot| {
+            slot.is_lasting = false;
+            slot.alarm = None;
+            slot.admission.take()
+        });
+        drop(slots);
+        // Dropped after the borrow, as in `drop`.
+        drop(admission);
     }
 
     fn deadline(&self, at: Option<Instant>) {

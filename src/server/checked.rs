@@ -62,6 +62,11 @@ impl<Io: AsyncRead + Unpin> Checked<Io> {
         }
     }
 
+    /// The connection itself, when no more requests are read from it.
+    pub(super) const fn unchecked(&mut self) -> &mut Io {
+        &mut self.io
+    }
+
     fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
         if self.follower.state() == FollowState::InBody {
             return Err(io::Error::new(

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -50,13 +51,13 @@ where
     let mut connection = http1::Builder::new()
         .max_buf_size(settings.max_head.max(hyper_min_buf()))
         .serve_connection(TokioIo::new(io), service);
-    let mut is_draining = false;
+    let mut drain = Drained::default();
     let served = poll_fn(|cx| {
-        if !is_draining && worker.is_draining() {
-            is_draining = true;
+        if drain.is_due(cx, &worker, &line) {
             Pin::new(&mut connection).graceful_shutdown();
         }
-        connection.poll_without_shutdown(cx)
+        // Not `poll_without_shutdown`: that may leave the end of an answer unwritten.
+        Pin::new(&mut connection).poll(cx)
     });
     if let Err(error) = served.await {
         // An answer that could not be given whole must look so. Other errors are the client's.
@@ -68,8 +69,34 @@ where
     let parts = connection.into_parts();
     let mut io = parts.io.into_inner();
     match relay.take() {
-        Some(relay) => run_relay(relay, io, parts.read_buf, &line).await,
-        None => close(&mut io).await,
+        // Only a client that did not wait for the switch has sent something by now.
+        Some(_) if !parts.read_buf.is_empty() => line.must_reset.set(true),
+        Some(relay) => run_relay(relay, io, &line).await,
+        None => close(io.unchecked()).await,
+    }
+}
+
+/// How long a connection on which nothing has come yet may take once the node drains.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Tells a connection once that the node drains. One on which nothing has come yet has a moment to
+/// send its request: it was accepted, and hyper would close it unserved.
+#[derive(Default)]
+struct Drained {
+    is_told: bool,
+    grace: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Drained {
+    fn is_due(&mut self, cx: &mut Context<'_>, worker: &Worker, line: &Line) -> bool {
+        if self.is_told || !worker.is_draining() {
+            return false;
+        }
+        let grace = self
+            .grace
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(GRACE)));
+        self.is_told = line.has_begun.get() || grace.as_mut().poll(cx).is_ready();
+        self.is_told
     }
 }
 
@@ -84,6 +111,7 @@ struct Served {
 impl Served {
     async fn answer(&self, request: Request<Incoming>) -> Response<Http1Body> {
         self.line.is_busy.set(true);
+        self.line.has_begun.set(true);
         // Requests that came before the refused head may still have to be answered.
         let refusal = is_stand_in(&request).then(|| self.line.refusal.take());
         let reply = match refusal.flatten() {
@@ -103,6 +131,7 @@ impl Served {
             Reply::Response(response) => response.map(|body| self.body(body)),
             Reply::Switch(response, relay) => {
                 self.line.is_switched.set(true);
+                self.line.guard(relay.exchange());
                 self.relay.set(Some(relay));
                 response.map(|()| Http1Body::Empty)
             }
@@ -167,12 +196,11 @@ impl Drop for Http1Body {
     }
 }
 
-async fn run_relay<Io>(relay: Box<Relay>, mut io: Io, early: Bytes, line: &Line)
+async fn run_relay<Io>(relay: Box<Relay>, mut io: Io, line: &Line)
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    line.guard(relay.exchange());
-    match relay.run(&mut io, early).await {
+    match relay.run(&mut io).await {
         RelayEnd::Closed => close(&mut io).await,
         RelayEnd::Reset => line.must_reset.set(true),
     }

@@ -1,4 +1,4 @@
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -7,13 +7,14 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, Stream};
 use h2::server::{Connection, SendResponse};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{Reason, RecvStream};
 use http::{Method, Request, Response, header};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::line::Line;
 use super::linger::{Kept, close};
+use super::sending::{Sending, Sendings};
 use super::worker::Worker;
 use crate::gateway::{BodyError, GatewayBody, Peer, Reply};
 use crate::http::ClientBody;
@@ -39,6 +40,7 @@ where
         line,
         peer: Rc::new(peer),
         worker: Rc::clone(&worker),
+        sendings: Rc::default(),
         is_draining: false,
     };
     poll_fn(|cx| served.poll(cx)).await;
@@ -52,6 +54,7 @@ struct Served<Io> {
     line: Rc<Line>,
     peer: Rc<Peer>,
     worker: Rc<Worker>,
+    sendings: Rc<Sendings>,
     is_draining: bool,
 }
 
@@ -62,13 +65,20 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             self.connection.graceful_shutdown();
         }
         loop {
-            // Before the connection writes: a stream that was cut drops what it has waiting there.
             while let Poll::Ready(Some(())) = Pin::new(&mut self.streams).poll_next(cx) {}
+            // Right before the connection writes. That the streams were polled is not enough: the
+            // set may leave some of them for later.
+            self.sendings.cut(self.worker.gateway.watch().looks());
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => self.accept(request, respond),
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => break,
             }
+        }
+        if self.line.is_write_blocked() {
+            self.sendings.wait(cx);
+        } else {
+            self.sendings.written();
         }
         self.poll_idle(cx)
     }
@@ -79,6 +89,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             respond,
             Rc::clone(&self.peer),
             Rc::clone(&self.worker),
+            Rc::clone(&self.sendings),
         );
         self.streams.push(Box::pin(stream));
     }
@@ -112,9 +123,10 @@ async fn stream(
     mut respond: SendResponse<Bytes>,
     peer: Rc<Peer>,
     worker: Rc<Worker>,
+    sendings: Rc<Sendings>,
 ) {
     let is_wanted = Rc::new(Cell::new(false));
-    let expects_continue = request.headers().contains_key(header::EXPECT);
+    let mut expects_continue = request.headers().contains_key(header::EXPECT);
     let is_head = request.method() == Method::HEAD;
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
@@ -127,7 +139,9 @@ async fn stream(
             return Poll::Ready(None);
         }
         let polled = answer.as_mut().poll(cx).map(Some);
-        if expects_continue && polled.is_pending() && is_wanted.replace(false) {
+        if expects_continue && polled.is_pending() && is_wanted.get() {
+            // Once: the body is asked for again and again.
+            expects_continue = false;
             send_continue(&mut respond);
         }
         polled
@@ -136,7 +150,7 @@ async fn stream(
         return;
     };
     match reply {
-        Reply::Response(response) => give(response, is_head, respond, &worker).await,
+        Reply::Response(response) => give(response, is_head, respond, &worker, &sendings).await,
         // Only HTTP/1.1 asks for a switch of protocols.
         Reply::Switch(..) => respond.send_reset(Reason::HTTP_1_1_REQUIRED),
     }
@@ -154,22 +168,27 @@ async fn give(
     is_head: bool,
     mut respond: SendResponse<Bytes>,
     worker: &Worker,
+    sendings: &Rc<Sendings>,
 ) {
     let (mut head, mut body) = response.into_parts();
     head.headers
         .entry(header::DATE)
         .or_insert_with(|| worker.date());
     let is_done = is_head || body.is_end_stream();
-    let Ok(mut send) = respond.send_response(Response::from_parts(head, ()), is_done) else {
+    let Ok(send) = respond.send_response(Response::from_parts(head, ()), is_done) else {
         return;
     };
+    let send = Rc::new(RefCell::new(send));
+    let _entry = body
+        .is_guarded()
+        .then(|| sendings.add(body.exchange(), &send));
     if is_done {
         return;
     }
     let timeout = worker.settings.write_timeout;
     loop {
         let frame = poll_fn(|cx| {
-            if send.poll_reset(cx).is_ready() {
+            if send.borrow_mut().poll_reset(cx).is_ready() {
                 return Poll::Ready(None);
             }
             Pin::new(&mut body).poll_frame(cx)
@@ -177,15 +196,15 @@ async fn give(
         let given = match frame.await {
             None => {
                 // Either the body has ended, or the client has reset the stream; then this fails.
-                let _ = send.send_data(Bytes::new(), true);
+                let _ = send.borrow_mut().send_data(Bytes::new(), true);
                 return;
             }
             Some(Err(error)) => Err(error),
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => give_data(data, &mut send, &mut body, timeout).await,
+                Ok(data) => give_data(data, &send, &mut body, timeout).await,
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
-                    let _ = send.send_trailers(trailers);
+                    let _ = send.borrow_mut().send_trailers(trailers);
                     return;
                 }
             },
@@ -193,7 +212,7 @@ async fn give(
         match given {
             Ok(Given::More) => {}
             Ok(Given::Done) => return,
-            Err(error) => return send.send_reset(reason(&error)),
+            Err(error) => return send.borrow_mut().send_reset(reason(&error)),
         }
     }
 }
@@ -207,14 +226,15 @@ enum Given {
 /// Gives data as far as the client's window opens, and sees meanwhile whether the stream was cut.
 async fn give_data(
     mut data: Bytes,
-    send: &mut SendStream<Bytes>,
+    send: &Sending,
     body: &mut GatewayBody,
     timeout: std::time::Duration,
 ) -> Result<Given, BodyError> {
     let is_last = body.is_end_stream();
     while !data.is_empty() {
-        send.reserve_capacity(data.len());
+        send.borrow_mut().reserve_capacity(data.len());
         let capacity = poll_fn(|cx| {
+            let mut send = send.borrow_mut();
             let polled = match send.capacity() {
                 0 => send.poll_capacity(cx),
                 capacity => return Poll::Ready(Ok(Some(capacity))),
@@ -234,7 +254,7 @@ async fn give_data(
         body.exchange().go_on();
         let part = data.split_to(capacity.min(data.len()));
         let is_end = is_last && data.is_empty();
-        if send.send_data(part, is_end).is_err() || is_end {
+        if send.borrow_mut().send_data(part, is_end).is_err() || is_end {
             return Ok(Given::Done);
         }
     }

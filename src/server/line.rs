@@ -23,6 +23,8 @@ pub(super) struct Line {
     is_write_late: Cell<bool>,
     /// How long the client may take nothing.
     write_timeout: Duration,
+    /// Whether a request has come yet.
+    pub(super) has_begun: Cell<bool>,
     /// Whether a request is being answered.
     pub(super) is_busy: Cell<bool>,
     /// Whether the connection is a WebSocket's from now on.
@@ -51,6 +53,7 @@ impl Line {
             is_read_late: Cell::new(false),
             is_write_late: Cell::new(false),
             write_timeout,
+            has_begun: Cell::new(false),
             is_busy: Cell::new(false),
             is_switched: Cell::new(false),
             must_reset: Cell::new(false),
@@ -88,6 +91,11 @@ impl Line {
             self.writing.set_deadline(self.write_timeout);
         }
         self.writing.poll_alarm(cx).map(drop)
+    }
+
+    /// Whether the client takes nothing at the moment.
+    pub(super) const fn is_write_blocked(&self) -> bool {
+        self.is_write_late.get()
     }
 
     /// The client took something.

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -25,7 +25,8 @@ where
     let _ = tokio::time::timeout(LINGER, linger).await;
 }
 
-/// A connection that can still be closed in good order after a library that never gives it back.
+/// A connection that can still be closed in good order after a library that never gives it back, and
+/// that takes nothing while TLS has something waiting: what was handed to TLS cannot be taken back.
 #[derive(Debug)]
 pub(super) struct Kept<Io>(Rc<RefCell<Io>>);
 
@@ -56,7 +57,9 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Kept<Io> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, buf)
+        let mut io = self.0.borrow_mut();
+        ready!(Pin::new(&mut *io).poll_flush(cx))?;
+        Pin::new(&mut *io).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -64,7 +67,9 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Kept<Io> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(cx, bufs)
+        let mut io = self.0.borrow_mut();
+        ready!(Pin::new(&mut *io).poll_flush(cx))?;
+        Pin::new(&mut *io).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -126,9 +126,11 @@ pub(super) async fn accept(
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let drain = worker.drain.clone();
     loop {
-        // Both are cancel safe: a connection that was not taken stays in the queue.
+        // All are cancel safe: a connection that was not taken stays in the queue. Draining comes
+        // last, so that whoever waits in the queue by then is served.
         let accepted = tokio::select! {
             biased;
+            () = drain.reached(Stage::Ended) => return Ok(()),
             accepted = listener.accept() => accepted,
             () = drain.reached(Stage::Draining) => return Ok(()),
         };

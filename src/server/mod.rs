@@ -14,6 +14,7 @@ mod http2;
 mod line;
 mod linger;
 mod listener;
+mod sending;
 mod shutdown;
 mod socket;
 mod tls;

@@ -109,6 +109,11 @@ impl Worker {
         room: Arc<Semaphore>,
     ) -> io::Result<()> {
         let keep_house = tokio::task::spawn_local(Rc::clone(&self).keep_house());
+        let telling = Rc::clone(&self);
+        let tell = tokio::task::spawn_local(async move {
+            telling.drain.reached(Stage::Draining).await;
+            telling.gateway.watch().wake_all();
+        });
         let mut accepting = Vec::new();
         for (scheme, socket) in listeners {
             let accept = listener::accept(socket, scheme, Arc::clone(&room), Rc::clone(&self));
@@ -117,12 +122,12 @@ impl Worker {
         for accept in accepting {
             accept.await.map_err(io::Error::other)??;
         }
-        self.gateway.watch().wake_all();
         // Both are cancel safe: neither takes anything.
         tokio::select! {
             () = self.all_closed() => {}
             () = self.drain.reached(Stage::Ended) => {}
         }
+        tell.abort();
         keep_house.abort();
         self.gateway.flush_access_lines();
         Ok(())
