@@ -24,8 +24,9 @@ use super::RequestBody;
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: http1::SendRequest<RequestBody>,
-    /// Gone once it has ended.
-    io: Option<http1::Connection<TokioIo<TcpStream>, RequestBody>>,
+    io: Option<Io>,
+    /// Whether it has ended, by the server's or the protocol's end.
+    has_ended: bool,
     /// Whether it has carried an exchange before: then the server may have closed it meanwhile.
     pub(super) is_used: bool,
 }
@@ -56,6 +57,7 @@ impl Connection {
         Ok(Self {
             sender,
             io: Some(io),
+            has_ended: false,
             is_used: false,
         })
     }
@@ -66,12 +68,17 @@ impl Connection {
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, SendFailed> {
         let mut answer = pin!(unconstrained(self.sender.try_send_request(request)));
-        let io = &mut self.io;
+        let (io, has_ended) = (&mut self.io, &mut self.has_ended);
         let answered = poll_fn(|cx| {
-            drive(io, cx);
+            drive(io, has_ended, cx);
             // Only driving the connection can complete it, or dropping it, so it need not wake
             // anybody. Unconstrained, lest the task's budget leaves it for a waking that never comes.
-            answer.as_mut().poll(&mut quiet())
+            let polled = answer.as_mut().poll(&mut quiet());
+            if polled.is_pending() && *has_ended {
+                *io = None;
+                return answer.as_mut().poll(&mut quiet());
+            }
+            polled
         });
         answered.await.map_err(|mut error| SendFailed {
             unsent: error.take_message(),
@@ -81,19 +88,19 @@ impl Connection {
 
     /// Moves bytes, as far as that goes without waiting.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.io, cx);
+        drive(&mut self.io, &mut self.has_ended, cx);
     }
 
     /// Whether it can carry another exchange now.
     pub(super) fn is_ready(&mut self) -> bool {
-        let io = &mut self.io;
+        let (io, has_ended) = (&mut self.io, &mut self.has_ended);
         let mut look = pin!(unconstrained(poll_fn(|cx| {
-            drive(io, cx);
+            drive(io, has_ended, cx);
             Poll::Ready(())
         })));
         // It is ready at once.
         let _ = look.as_mut().poll(&mut quiet());
-        self.io.is_some() && self.sender.is_ready()
+        !self.has_ended && self.sender.is_ready()
     }
 
     /// Waits until the server has switched protocols, and gives the bare connection back with the
@@ -102,22 +109,23 @@ impl Connection {
         let Some(mut io) = self.io else {
             return Ok(None);
         };
-        poll_fn(|cx| io.poll_without_shutdown(cx)).await?;
+        if !self.has_ended {
+            poll_fn(|cx| io.poll_without_shutdown(cx)).await?;
+        }
         let parts = io.into_parts();
         Ok(Some((parts.io.into_inner(), parts.read_buf)))
     }
 }
 
-/// Polls a connection, and drops it when it has ended: that is what tells a request which it still
-/// held that it will not be sent.
-fn drive(
-    io: &mut Option<http1::Connection<TokioIo<TcpStream>, RequestBody>>,
-    cx: &mut Context<'_>,
-) {
-    if let Some(connection) = io
-        && connection.poll_without_shutdown(cx).is_ready()
-    {
-        *io = None;
+type Io = http1::Connection<TokioIo<TcpStream>, RequestBody>;
+
+/// Polls a connection until it has ended. It is kept then, since after a switch of protocols it is
+/// still wanted; a request which it still holds learns only from its being dropped that it will not
+/// be sent.
+fn drive(io: &mut Option<Io>, has_ended: &mut bool, cx: &mut Context<'_>) {
+    if !*has_ended {
+        let io = io.as_mut();
+        *has_ended = io.is_none_or(|io| io.poll_without_shutdown(cx).is_ready());
     }
 }
 
