@@ -189,6 +189,7 @@ impl Crew {
         let upstreams = Arc::clone(&self.shared.upstreams);
         Admin {
             drain: self.drain.clone(),
+            store: Arc::clone(&core.store),
             metrics: metrics(labels, self.metrics.clone(), core, upstreams, access),
         }
     }

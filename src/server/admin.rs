@@ -13,6 +13,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::shutdown::{Drain, Stage};
+use crate::domain::UserId;
+use crate::store::Store;
 use crate::telemetry::Metrics;
 
 /// What `[admin] listen` answers: `/livez`, `/readyz` and `/metrics`, for operators and their tools.
@@ -21,6 +23,8 @@ pub struct Admin {
     pub drain: Drain,
     /// What is measured.
     pub metrics: Metrics,
+    /// Without which the node is not ready.
+    pub store: Arc<dyn Store>,
 }
 
 /// What a scraper may take for a head, or between two requests.
@@ -45,8 +49,8 @@ pub async fn serve_admin(listener: TcpListener, admin: Arc<Admin>) -> io::Result
         };
         let admin = Arc::clone(&admin);
         let service = service_fn(move |request| {
-            let answer = admin.answer(&request);
-            async move { Ok::<_, Infallible>(answer) }
+            let admin = Arc::clone(&admin);
+            async move { Ok::<_, Infallible>(admin.answer(&request).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -57,7 +61,7 @@ pub async fn serve_admin(listener: TcpListener, admin: Arc<Admin>) -> io::Result
 }
 
 impl Admin {
-    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into());
             let allow = HeaderValue::from_static("GET, HEAD");
@@ -66,7 +70,7 @@ impl Admin {
         }
         match request.uri().path() {
             "/livez" => text(StatusCode::OK, "alive\n".into()),
-            "/readyz" => self.ready(),
+            "/readyz" => self.ready().await,
             "/metrics" => self.metrics(),
             _ => text(
                 StatusCode::NOT_FOUND,
@@ -75,9 +79,13 @@ impl Admin {
         }
     }
 
-    fn ready(&self) -> Response<Full<Bytes>> {
+    async fn ready(&self) -> Response<Full<Bytes>> {
         if self.drain.stage() > Stage::Serving {
             return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".into());
+        }
+        // Any question will do; nobody has this id.
+        if let Err(error) = self.store.user(UserId::from_bytes([0; 16])).await {
+            return text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"));
         }
         text(StatusCode::OK, "ready\n".into())
     }
