@@ -75,9 +75,9 @@ impl World {
     fn works(&self, credential: usize) -> bool {
         let (user, id) = (credential / 4, self.credentials[credential]);
         let is_session = matches!(id, CredentialId::Session(_));
-        !self.store.gone[user]
-            && !self.store.revoked.contains(&id)
-            && !(is_session && self.store.epoch[user] > 0)
+        let has_other_epoch = is_session && self.store.epoch[user] > 0;
+        let is_revoked = self.store.revoked.contains(&id) || has_other_epoch;
+        !is_revoked && !self.store.gone[user]
     }
 
     fn admission(&self, credential: usize) -> Arc<Admission> {
