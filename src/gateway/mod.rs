@@ -187,6 +187,9 @@ impl Gateway {
         )?;
 
         let upgrade = upgrade_requested(&head.method, head.version, &head.headers);
+        if upgrade == Upgrade::Refused {
+            return Err(Code::MalformedRequest.into());
+        }
         let credential = self.admission(&head, upgrade, route, peer).await?;
         let (admission, place) = credential.unzip();
         if let Some(admission) = &admission {
