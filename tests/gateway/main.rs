@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test that cannot go on fails"
@@ -9,8 +10,15 @@
 #![expect(unreachable_pub, reason = "modules of one test program")]
 
 mod admission;
+#[path = "../support/browser.rs"]
+#[expect(
+    dead_code,
+    reason = "the tests of the page alone look at more of the browser"
+)]
+mod browser;
 mod crash;
 mod forwarding;
+mod reset;
 mod revocation;
 mod seeing;
 mod server;

@@ -179,3 +179,38 @@ async fn an_answer_to_a_key_in_its_own_header_is_not_for_shared_caches() {
         }
     }
 }
+
+#[tokio::test]
+async fn white_space_around_a_header_over_http2_is_refused() {
+    let mut service = Service::echo().await;
+    let setup = Setup::new()
+        .upstream("service", service.address)
+        .route("/", "service", "")
+        .route("/public", "service", "public = true");
+    let world = setup.start().await;
+    let token = &world.administrator().token;
+    let mut http2 = world.http2().await;
+
+    for path in ["/x", "/public", "/api/auth/me"] {
+        for value in [
+            format!(" Bearer {token}"),
+            format!("\tBearer {token}"),
+            format!("Bearer {token} "),
+            format!("Bearer {token}\t"),
+        ] {
+            let call = Call::get(path).header("Authorization", &value);
+            let answer = http2.call(&call).await;
+            let refusal = (400, "malformed_request".to_owned());
+            assert_eq!(answer.refusal(), refusal, "{path} {value:?}");
+        }
+        let call = Call::get(path).bearer(token).header("X-Other", " x");
+        let answer = http2.call(&call).await;
+        assert_eq!(answer.refusal(), (400, "malformed_request".to_owned()));
+    }
+    assert!(service.is_quiet());
+
+    // The refusals did not cost the connection.
+    let call = Call::get("/x").bearer(token);
+    http2.call(&call).await.expect(200);
+    service.next().await;
+}

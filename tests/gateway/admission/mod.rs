@@ -3,5 +3,6 @@
 mod credentials;
 mod public;
 mod routes;
+mod signing_keys;
 mod tokens;
 mod websocket;

@@ -133,3 +133,66 @@ async fn the_gateways_own_paths_are_never_forwarded() {
     }
     assert!(service.is_quiet());
 }
+
+#[tokio::test]
+async fn a_dot_behind_the_host_does_not_lead_around_its_route() {
+    let service = Service::echo().await;
+    let setup = Setup::new()
+        .upstream("service", service.address)
+        .route("/", "service", "public = true")
+        .route("/", "service", "host = \"name.example\"");
+    let world = setup.start_empty().await;
+
+    for version in Version::ALL {
+        let mut client = world.client(version).await;
+        for host in [
+            "name.example",
+            "name.example.",
+            "NAME.Example.",
+            "name.example.:8443",
+        ] {
+            let answer = client.call(&Call::get("/x").host(host)).await;
+            let refusal = (401, "credential_missing".to_owned());
+            assert_eq!(answer.refusal(), refusal, "{host} {version:?}");
+        }
+    }
+    assert!(service.is_quiet());
+}
+
+#[tokio::test]
+async fn parameters_and_encoded_slashes_do_not_carry_the_gateways_own_paths_to_a_service() {
+    let mut service = Service::echo().await;
+    let lines = "public = true\npath_parameters = \"keep\"\nencoded_slash = \"keep\"";
+    let setup = Setup::new()
+        .upstream("service", service.address)
+        .route("/", "service", lines);
+    let world = setup.start().await;
+
+    for version in Version::ALL {
+        let mut client = world.client(version).await;
+        for path in [
+            "/api/auth;x/users",
+            "/api;x/auth/users",
+            "/api/auth/users;x",
+            "/api/auth;x",
+            "/api/auth%3bx/users",
+            "/api%2Fauth/users",
+            "/api%2fauth%2fusers",
+            "/api/auth%2Fusers",
+            "/%2Fapi/auth/users",
+            "/;x/api/auth/users",
+            "/api/api-keys;x",
+            "/api%2Fapi-keys",
+        ] {
+            let status = client
+                .call(&world.by_administrator("GET", path))
+                .await
+                .status;
+            assert!(matches!(status, 400 | 404), "{path}: {status} {version:?}");
+        }
+        assert!(service.is_quiet());
+
+        client.call(&Call::get("/other;x/a%2Fb")).await.expect(200);
+        service.next().await;
+    }
+}

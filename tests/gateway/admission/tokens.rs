@@ -11,7 +11,7 @@ use crate::support::setup::Setup;
 use crate::support::world::World;
 
 /// The parts of a token: header and claims as JSON, and the signature.
-fn parts(token: &str) -> (Value, Value, String) {
+pub fn parts(token: &str) -> (Value, Value, String) {
     let parts: Vec<_> = token.split('.').collect();
     let json = |part| serde_json::from_slice(&BASE64.decode(part).unwrap()).unwrap();
     (json(parts[0]), json(parts[1]), parts[2].to_owned())

@@ -100,3 +100,42 @@ async fn a_tunnel_and_a_trace_are_refused() {
     assert!((400..=501).contains(&wire.answer("GET").await.status));
     assert!(service.is_quiet());
 }
+
+#[tokio::test]
+async fn a_get_with_a_body_of_unknown_length_passes_whole() {
+    let mut service = Service::echo().await;
+    let world = Setup::before(service.address).start().await;
+
+    for version in Version::ALL {
+        let mut client = world.client(version).await;
+        // Twice: whatever were left of the first body would stand before the second request.
+        for _ in 0..2 {
+            let sent = body(64 << 10);
+            let call = world.by_administrator("GET", "/x").body(sent.clone());
+
+            let answer = client.call(&call.chunked()).await.expect(200);
+            assert!(answer.body == sent, "{version:?}");
+            let seen = service.next().await;
+            assert_eq!(seen.method, "GET");
+            assert!(seen.body == sent, "{version:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_chunks_that_tells_a_length_too_arrives_whole_without_it() {
+    let bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n\
+                 c\r\nhello, world\r\n0\r\n\r\n";
+    let service = Service::answering(bytes).await;
+    let world = Setup::before(service.address).start().await;
+
+    for version in Version::ALL {
+        let mut client = world.client(version).await;
+        for _ in 0..2 {
+            let answer = client.call(&world.by_administrator("GET", "/x")).await;
+            let answer = answer.expect(200);
+            assert_eq!(answer.body, "hello, world", "{version:?}");
+            assert!(!answer.headers.has("content-length"), "{answer:?}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 use crate::support::service::Service;
 use crate::support::setup::Setup;
+use crate::support::wire::Wire;
 use crate::support::world::Version;
 
 #[tokio::test]
@@ -235,4 +236,26 @@ async fn the_host_in_the_target_counts_and_not_the_header() {
     let outside = world.call(&outside).await;
     assert_eq!(outside.refusal(), (404, "no_route".to_owned()));
     assert!(service.is_quiet());
+}
+
+#[tokio::test]
+async fn a_service_is_told_a_host_where_the_client_told_none() {
+    let mut service = Service::echo().await;
+    let setup = Setup::new()
+        .plain()
+        .upstream("service", service.address)
+        .route("/", "service", "public = true");
+    let world = setup.start_empty().await;
+
+    for mut wire in [world.wire().await, Wire::plain(world.http()).await] {
+        wire.send("GET /x HTTP/1.0\r\n\r\n").await;
+        let (answer, _) = wire.rest().await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.contains(" 200 OK\r\n"), "{answer}");
+
+        let seen = service.next().await;
+        assert_eq!(seen.target, "/x");
+        let host = seen.headers.get("host").unwrap();
+        assert!(!host.is_empty(), "{seen:?}");
+    }
 }

@@ -142,3 +142,20 @@ async fn a_server_that_refuses_is_skipped() {
         assert_eq!(world.call(&call).await.expect(200).body, "hello");
     }
 }
+
+#[tokio::test]
+async fn a_service_of_http_1_0_is_asked_anew_each_time_and_answers_in_the_clients_version() {
+    let bytes = "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    for version in Version::ALL {
+        let service = Service::answering(bytes).await;
+        let world = Setup::before(service.address).start().await;
+        let mut client = world.client(version).await;
+
+        for times in 1..=3 {
+            // Reading it fails unless it says HTTP/1.1, where it is not HTTP/2.
+            let answer = client.call(&world.by_administrator("GET", "/x")).await;
+            assert_eq!(answer.expect(200).body, "ok");
+            assert_eq!(service.connections(), times, "{version:?}");
+        }
+    }
+}

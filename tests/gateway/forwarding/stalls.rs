@@ -1,5 +1,7 @@
 //! Who stalls costs one connection and nothing more.
 
+use std::time::{Duration, Instant};
+
 use h2::Reason;
 
 use crate::support::message::Call;
@@ -185,4 +187,42 @@ async fn a_stream_that_its_client_resets_takes_its_request_along() {
     drop(stream.head().await.unwrap());
     assert_eq!(upstream.rest().await.0, "");
     assert!(http2.is_open().await);
+}
+
+#[tokio::test]
+async fn a_service_that_thinks_longer_than_a_client_may_pause_in_its_body_is_waited_for() {
+    const PAUSE: Duration = Duration::from_secs(1);
+    let service = Scripted::start().await;
+    let world = gateway_before(
+        &service,
+        r#"body_timeout = "1s""#,
+        r#"response_timeout = "60s""#,
+    );
+    let world = world.await;
+    let mut other = world.wire().await;
+
+    let mut wire = world.wire().await;
+    let head = Call::post("/x").head();
+    wire.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n"))
+        .await;
+    // Requests that the gateway answers by itself make the pauses.
+    let end = Instant::now() + 2 * PAUSE;
+    let mut sent = 0;
+    while Instant::now() < end {
+        other.call(&Call::get("/api/auth/me")).await.expect(401);
+        wire.send("1\r\nx\r\n").await;
+        sent += 1;
+    }
+    wire.send("0\r\n\r\n").await;
+    let mut upstream = service.accept().await;
+    assert_eq!(upstream.request().await.body.len(), sent);
+    let end = Instant::now() + 2 * PAUSE;
+    while Instant::now() < end {
+        other.call(&Call::get("/api/auth/me")).await.expect(401);
+    }
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        .await;
+
+    assert_eq!(wire.answer("POST").await.expect(200).body, "ok");
 }
