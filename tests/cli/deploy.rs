@@ -54,8 +54,7 @@ fn the_unit_and_the_image_have_the_folders_of_the_example() {
     let image = deployed("Dockerfile");
     for folder in [
         "VOLUME /var/lib/dariet",
-        "/empty /var/lib/dariet",
-        "/empty /run/dariet",
+        "install -d -o dariet -g dariet -m 0700 /var/lib/dariet /run/dariet",
     ] {
         assert!(image.contains(folder), "{folder}");
     }
