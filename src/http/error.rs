@@ -167,7 +167,6 @@ codes! {
     TooManyKeys = CONFLICT, "too_many_keys", "Too many API keys", "you have as many active keys as you may have; revoke one you no longer use";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "Body too large", "the body is larger than this resource takes";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Not JSON", "send the body with Content-Type: application/json";
-    Misdirected = MISDIRECTED_REQUEST, "misdirected_request", "Misdirected request", "the request names two different hosts; send one";
     Invalid = UNPROCESSABLE_ENTITY, "invalid", "Not valid", "some fields are not valid; each is named";
     TooManyAttempts = TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts", "too many attempts; wait as long as Retry-After says";
     HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "Headers too large", "the request's headers are larger than this gateway takes";

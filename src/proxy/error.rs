@@ -59,9 +59,6 @@ pub enum ProxyError {
     /// The client broke off its own request.
     #[error("the client broke off its request")]
     Client,
-    /// The request cannot be written as HTTP/1.1.
-    #[error("the request cannot be passed on")]
-    Unsendable(#[source] http::Error),
 }
 
 impl From<ProxyError> for ApiError {
@@ -73,7 +70,7 @@ impl From<ProxyError> for ApiError {
             ProxyError::NoneHealthy { .. } | ProxyError::OverBound { .. } => {
                 return Self::new(Code::UpstreamUnavailable).retry_after(Duration::from_secs(1));
             }
-            ProxyError::Client | ProxyError::Unsendable(_) => Code::MalformedRequest,
+            ProxyError::Client => Code::MalformedRequest,
         };
         Self::new(code)
     }

@@ -204,11 +204,9 @@ impl Sending<'_> {
             self.forwarder.listen_for_interim(&mut spare);
             spare
         });
-        unsent.or(spare).ok_or_else(|| ProxyError::Broken {
-            upstream: self.upstream.config.name.clone(),
-            server: self.address(server),
-            source: failed.error,
-        })
+        unsent
+            .or(spare)
+            .ok_or_else(|| self.broken(server, failed.error))
     }
 
     /// A connection to the server whose turn it is, or to the next that takes one.
@@ -302,25 +300,15 @@ impl Sending<'_> {
     ) -> Result<Answer, ProxyError> {
         let server = answered.server;
         if upgrade != Upgrade::WebSocket {
-            return Err(ProxyError::Switched {
-                upstream: self.upstream.config.name.clone(),
-                server: self.address(server),
-            });
+            return Err(self.switched_unasked(server));
         }
         let (head, _) = answered.response.into_parts();
         let bare = answered.connection.switched();
         // The head is there; what is left takes no time, unless something is wrong.
         let bare = tokio::time::timeout(self.upstream.config.connect_timeout, bare).await;
-        let gone = || ProxyError::Switched {
-            upstream: self.upstream.config.name.clone(),
-            server: self.address(server),
-        };
+        let gone = || self.switched_unasked(server);
         let bare = bare.map_err(|_| gone())?;
-        let bare = bare.map_err(|source| ProxyError::Broken {
-            upstream: self.upstream.config.name.clone(),
-            server: self.address(server),
-            source,
-        })?;
+        let bare = bare.map_err(|source| self.broken(server, source))?;
         let (stream, early) = bare.ok_or_else(gone)?;
         self.exchange.watched.set_lasting();
         let exchange = Rc::clone(self.exchange);
@@ -330,6 +318,21 @@ impl Sending<'_> {
             Response::from_parts(head, ()),
             Box::new(tunnel),
         ))
+    }
+
+    fn broken(&self, server: usize, source: hyper::Error) -> ProxyError {
+        ProxyError::Broken {
+            upstream: self.upstream.config.name.clone(),
+            server: self.address(server),
+            source,
+        }
+    }
+
+    fn switched_unasked(&self, server: usize) -> ProxyError {
+        ProxyError::Switched {
+            upstream: self.upstream.config.name.clone(),
+            server: self.address(server),
+        }
     }
 
     fn address(&self, server: usize) -> String {

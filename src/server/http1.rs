@@ -49,7 +49,7 @@ where
         })
     };
     let mut connection = http1::Builder::new()
-        .max_buf_size(settings.max_head.max(hyper_min_buf()))
+        .max_buf_size(settings.max_head)
         .serve_connection(TokioIo::new(io), service);
     let mut drain = Drained::default();
     let served = poll_fn(|cx| {
@@ -204,9 +204,4 @@ where
         RelayEnd::Closed => close(&mut io).await,
         RelayEnd::Reset => line.must_reset.set(true),
     }
-}
-
-/// hyper refuses a smaller buffer.
-const fn hyper_min_buf() -> usize {
-    8192
 }
