@@ -1,3 +1,4 @@
+use super::Entry;
 use crate::domain::{KeyId, SessionId, UserId};
 
 /// What a change means for admissions that were made before it.
@@ -70,4 +71,6 @@ pub struct Recorded {
     pub change: Change,
     /// How safe it is.
     pub durability: Durability,
+    /// Its place in the log, where several nodes share the store.
+    pub entry: Option<Entry>,
 }

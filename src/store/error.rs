@@ -34,6 +34,11 @@ pub enum StoreError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// Another store stands where this node's store stood, or an empty one.
+    #[error(
+        "the store is another one than this node began with; bring the old one back, or restart the node"
+    )]
+    Replaced,
     /// Nobody knows whether the change was written.
     #[error("the store did not say whether the change was written")]
     OutcomeUnknown,
@@ -65,6 +70,9 @@ impl From<StoreError> for ApiError {
             StoreError::Unavailable { .. } => {
                 tracing::error!(error = &error as &dyn std::error::Error, "store unavailable");
                 Self::new(Code::StoreUnavailable).retry_after(Duration::from_secs(1))
+            }
+            StoreError::Replaced => {
+                Self::new(Code::StoreReplaced).retry_after(Duration::from_secs(1))
             }
             StoreError::OutcomeUnknown => {
                 tracing::error!("store outcome unknown");

@@ -7,6 +7,7 @@
 mod change;
 mod embedded;
 mod error;
+mod feed;
 mod limit;
 mod memory_limits;
 mod record;
@@ -19,6 +20,7 @@ pub use embedded::{
     BackupError, Embedded, Existing, OpenError, RestoreError, RestoreReport, RevivedKey, restore,
 };
 pub use error::StoreError;
+pub use feed::{Beat, Entry, Feed, ServerId, StoreId};
 pub use limit::{Limit, LimitKey, Verdict};
 pub use memory_limits::MemoryLimits;
 pub use record::{KeyRecord, LiveReset, OwnedKey, RevokedSession, SessionView, UserRecord};

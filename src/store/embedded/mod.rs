@@ -126,6 +126,7 @@ impl Embedded {
             Ok(Recorded {
                 change: change(tables)?,
                 durability: Durability::Local,
+                entry: None,
             })
         })
     }
