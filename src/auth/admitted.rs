@@ -56,6 +56,12 @@ impl<T> Admitted<T> {
         })
     }
 
+    /// What let it in; nothing on a public route.
+    #[must_use]
+    pub fn admission(&self) -> Option<&Admission> {
+        self.admission.as_deref()
+    }
+
     /// The request, and whose it is; nobody's on a public route.
     #[must_use]
     pub fn into_parts(self) -> (T, Option<Arc<Admission>>) {

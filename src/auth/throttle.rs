@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::credit::Credits;
 use crate::config::{Login, Rate};
-use crate::domain::{Digest, Email, Timestamp, UserId};
+use crate::domain::{Digest, Email, Network, Timestamp, UserId};
 use crate::http::{ApiError, Code};
 use crate::store::{Limit, LimitKey, Store, StoreError, Verdict};
 
@@ -214,33 +214,6 @@ impl Subject {
     /// What the store remembers of an address that the owner logged in from.
     fn address(self, network: Network) -> Digest {
         Digest::of(&[b"known address", self.id.as_bytes(), network.bytes()])
-    }
-}
-
-/// Where a request comes from, as far as it cannot be changed at will: an IPv4 address, or the first
-/// 64 bits of an IPv6 address, of which one customer has as many as they like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Network {
-    V4([u8; 4]),
-    V6([u8; 8]),
-}
-
-impl Network {
-    fn of(client: IpAddr) -> Self {
-        match client.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
-            }
-        }
-    }
-
-    const fn bytes(&self) -> &[u8] {
-        match self {
-            Self::V4(bytes) => bytes,
-            Self::V6(bytes) => bytes,
-        }
     }
 }
 

@@ -1,11 +1,14 @@
 use std::path::Path;
 
+use http::Method;
 use serde_json::{Value, json};
 
 use super::CliError;
 use super::output::Output;
 use crate::auth::SigningKey;
-use crate::config::{Access, Config, Route, Rule, environment};
+use crate::config::{
+    Access, Config, Cors, Limit, Origins, Reach, Redirect, Route, Rule, Target, environment,
+};
 use crate::server::tls_config;
 
 /// Reads everything that `serve` would read before it makes anything, and tells what it means.
@@ -45,25 +48,60 @@ fn json_of(file: &Path, config: &Config) -> Value {
 }
 
 fn route_of(config: &Config, route: &Route) -> Value {
-    let upstream = config.upstreams.get(route.upstream);
+    let (upstream, redirect) = match &route.target {
+        Target::Upstream(index) => (config.upstreams.get(*index), None),
+        Target::Redirect(redirect) => (None, Some(redirect)),
+    };
+    let place = &route.place;
+    let hosts: Vec<String> = place.hosts.iter().map(ToString::to_string).collect();
     let servers = upstream.map(|upstream| upstream.servers.iter().map(ToString::to_string));
     let allow = match &route.access {
         Access::Public | Access::SignedIn => Value::Null,
         Access::Allow(rules) => rules.iter().map(rule_of).collect(),
     };
     json!({
-        "host": route.host,
+        "hosts": hosts,
         // The configuration's `/` is kept as nothing.
-        "path": if route.path.is_empty() { "/" } else { route.path.as_str() },
+        "path": if place.path.is_empty() { "/" } else { place.path.as_str() },
+        "exact": place.reach == Reach::Exact,
+        "methods": place.methods.as_deref().map(words),
         "upstream": upstream.map(|upstream| upstream.name.as_str()),
         "servers": servers.into_iter().flatten().collect::<Vec<_>>(),
+        "redirect": redirect.map(redirect_of),
+        "strip_prefix": route.rewrite.strip,
+        "add_prefix": route.rewrite.add,
+        "max_body": route.max_body,
+        "cors": route.cors.as_ref().map(cors_of),
+        "limits": config.limits.iter().chain(&route.limits).map(limit_of).collect::<Vec<_>>(),
         "public": matches!(route.access, Access::Public),
         "allow": allow,
     })
 }
 
 fn rule_of(rule: &Rule) -> Value {
-    let methods = rule.methods.as_ref();
-    let methods = methods.map(|all| all.iter().map(http::Method::as_str).collect::<Vec<_>>());
-    json!({ "role": rule.role, "methods": methods })
+    json!({ "role": rule.role, "methods": rule.methods.as_deref().map(words) })
+}
+
+fn redirect_of(redirect: &Redirect) -> Value {
+    json!({
+        "to": redirect.to,
+        "status": redirect.status.as_u16(),
+        "keep_path": redirect.keep_path,
+    })
+}
+
+fn cors_of(cors: &Cors) -> Value {
+    let origins = match &cors.origins {
+        Origins::Any => vec!["*"],
+        Origins::Listed(origins) => origins.iter().map(String::as_str).collect(),
+    };
+    json!({ "origins": origins, "methods": words(&cors.methods), "credentials": cors.credentials })
+}
+
+fn limit_of(limit: &Limit) -> Value {
+    json!({ "per": limit.per.as_str(), "rate": limit.rate.to_string(), "burst": limit.burst })
+}
+
+fn words(methods: &[Method]) -> Vec<&str> {
+    methods.iter().map(Method::as_str).collect()
 }

@@ -183,7 +183,7 @@ fn header_name(text: &Text<'_>) -> Option<HeaderName> {
     name.ok()
 }
 
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(&folded(name.as_str()).as_str())
 }
 

@@ -3,8 +3,10 @@
 //! [`Config::read`] reports every mistake at once, each with its place, what was expected and what to
 //! write instead. Paths are relative to the folder of the file, `${NAME}` is the environment's.
 
+mod api;
 mod find;
 mod identity;
+mod limits;
 mod listen;
 mod logging;
 mod mail;
@@ -32,15 +34,20 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub use api::ApiSettings;
 pub use find::NoConfig;
 pub use identity::IdentityHeaders;
+pub use limits::{Limit, Per};
 pub use listen::{Listen, Scheme};
 pub use logging::{LogFormat, Logging};
 pub use mail::{Mail, MailTransport};
 pub use mistake::{Colour, Mistake, Mistakes};
 pub use passwords::{Login, Passwords, Rate};
 pub use read::environment;
-pub use routes::{Access, Route, Rule};
+pub use routes::{
+    Access, Cors, HeaderRules, HostPattern, Origins, Place, Reach, Redirect, Rewrite, Route, Rule,
+    Target,
+};
 pub use server::{Http2, Server, Tls};
 pub use sessions::{Algorithm, ApiKeys, Sessions, SigningKeyFile};
 pub use smtp::{Smtp, SmtpCredentials, SmtpSecurity};
@@ -58,6 +65,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// `[sessions]`
     pub sessions: Sessions,
+    /// `[api]`
+    pub api: ApiSettings,
     /// `[api_keys]`
     pub api_keys: ApiKeys,
     /// `[passwords]`
@@ -72,6 +81,8 @@ pub struct Config {
     pub logging: Logging,
     /// `[upstreams.NAME]`, in the order of their names.
     pub upstreams: Vec<Upstream>,
+    /// `[[limits]]` of all routes.
+    pub limits: Vec<Limit>,
     /// `[[routes]]`, in the order of the file.
     pub routes: Vec<Route>,
 }

@@ -2,13 +2,27 @@
 
 use std::net::Ipv6Addr;
 
+use super::routes::HostPattern;
 use super::text::Text;
 
 /// What the gateway answers itself, on every host, by whole segments.
 const OWN: [&str; 3] = ["/api/auth", "/api/api-keys", "/.well-known/jwks.json"];
 
-/// Reads the path of a route: a prefix in normal form, without a slash at its end.
+/// Reads the path of a route: one in normal form, without a slash at its end, that is not the gateway's.
 pub(super) fn path(text: &Text<'_>) -> Option<String> {
+    let prefix = prefix(text)?;
+    if let Some(own) = OWN.into_iter().find(|own| is_below(&prefix, own)) {
+        text.wrong_unquoted(
+            format!("is the gateway's own: it answers {own} and all below it itself"),
+            "write another path",
+        );
+        return None;
+    }
+    Some(prefix)
+}
+
+/// Reads the beginning of a path: in normal form, without a slash at its end.
+pub(super) fn prefix(text: &Text<'_>) -> Option<String> {
     let written = text.as_str();
     if !written.starts_with('/') {
         text.wrong_unquoted(
@@ -43,24 +57,24 @@ pub(super) fn path(text: &Text<'_>) -> Option<String> {
         text.wrong_unquoted("is not in normal form", format!("write \"{prefix}\""));
         return None;
     }
-    if let Some(own) = OWN.into_iter().find(|own| is_below(prefix, own)) {
-        text.wrong_unquoted(
-            format!("is the gateway's own: it answers {own} and all below it itself"),
-            "write another path",
-        );
-        return None;
-    }
     Some(prefix.to_owned())
 }
 
-/// Reads the host of a route: a name or an address without a port.
-pub(super) fn host(text: &Text<'_>) -> Option<String> {
-    const WAY_OUT: &str = "write a name alone, such as \"app.example.com\"";
+/// Reads a host of a route: a name or an address without a port, or `*.` and a name.
+pub(super) fn host(text: &Text<'_>) -> Option<HostPattern> {
     let written = text.as_str();
+    match written.strip_prefix("*.") {
+        Some(rest) => name(text, rest).map(HostPattern::Below),
+        None => name(text, written).map(HostPattern::Name),
+    }
+}
+
+fn name(text: &Text<'_>, written: &str) -> Option<String> {
+    const WAY_OUT: &str = "write a name alone, such as \"app.example.com\"";
     if written.contains('*') {
         text.wrong(
-            "holds \"*\", but a route takes one host or every host",
-            "write a route for each host, or remove the key for every host",
+            "holds \"*\" where it stands for nothing",
+            "write \"*.example.com\" for all names below one, or remove it for every host",
         );
         return None;
     }
@@ -88,7 +102,7 @@ pub(super) fn host(text: &Text<'_>) -> Option<String> {
 }
 
 /// Whether `path` is `prefix` or below it, by whole segments.
-fn is_below(path: &str, prefix: &str) -> bool {
+pub(super) fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

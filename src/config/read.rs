@@ -11,8 +11,8 @@ use super::mistake::{Kind, Mistake};
 use super::section::Section;
 use super::value::Context;
 use super::{
-    Admin, ApiKeys, Config, Environment, Logging, Login, Mail, Mistakes, Passwords, Route, Server,
-    Sessions, StoreUrl, Upstream,
+    Admin, ApiKeys, ApiSettings, Config, Environment, Limit, Logging, Login, Mail, Mistakes,
+    Passwords, Route, Server, Sessions, StoreUrl, Upstream,
 };
 
 /// The most bytes that a configuration may have.
@@ -87,11 +87,13 @@ impl Config {
             admin,
             store,
             sessions,
+            api: root.section("api", ApiSettings::read),
             api_keys: root.section("api_keys", ApiKeys::read),
             passwords: root.section("passwords", Passwords::read),
             login: root.section("login", Login::read),
             mail: mail.flatten(),
             logging: root.section("logging", Logging::read),
+            limits: Limit::read_all(root),
             routes: Route::read_all(root, &upstreams, &identity_headers),
             identity_headers,
             upstreams,

@@ -1,8 +1,22 @@
+mod cors;
+mod header_rules;
+mod place;
+mod redirect;
+mod rewrite;
+
+pub use cors::{Cors, Origins};
+pub use header_rules::HeaderRules;
+pub use place::{HostPattern, Place, Reach};
+pub use redirect::Redirect;
+pub use rewrite::Rewrite;
+
 use http::{HeaderName, Method};
 use toml::de::DeTable;
 
+use self::header_rules::Side;
+use self::place::Taken;
 use super::identity::{IdentityHeaders, kept};
-use super::pattern;
+use super::limits::{Limit, Subjects};
 use super::section::Section;
 use super::suggest::{did_you_mean, nearest};
 use super::text::quoted;
@@ -13,12 +27,10 @@ use crate::domain::Role;
 /// One of `[[routes]]`.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// `host`: only requests to it, in lower case without port; left out, every host.
-    pub host: Option<String>,
-    /// `path`: a prefix by whole segments, in normal form without a slash at the end (`/` is empty).
-    pub path: String,
-    /// `upstream`, as its index in [`Config::upstreams`](super::Config::upstreams).
-    pub upstream: usize,
+    /// `host` or `hosts`, `path` or `exact`, and `methods`: which requests it takes.
+    pub place: Place,
+    /// `upstream` or `redirect`: where they go.
+    pub target: Target,
     /// `public` or `allow`
     pub access: Access,
     /// `path_parameters = "keep"`: a `;` in a path is passed on.
@@ -29,6 +41,27 @@ pub struct Route {
     pub keep_headers: Vec<HeaderName>,
     /// `credential = "pass"`: the credential itself reaches the upstream.
     pub pass_credential: bool,
+    /// `strip_prefix` and `add_prefix`
+    pub rewrite: Rewrite,
+    /// `request_headers`: what is set and removed on the way to the upstream.
+    pub request_headers: HeaderRules,
+    /// `response_headers`: what is set and removed in the upstream's answer.
+    pub response_headers: HeaderRules,
+    /// `max_body`: the most bytes of a request's body; left out, any number.
+    pub max_body: Option<u64>,
+    /// `cors`: which web pages of other origins may call; left out, the upstream says.
+    pub cors: Option<Cors>,
+    /// `limits` of this route alone.
+    pub limits: Vec<Limit>,
+}
+
+/// Where the requests of a route go.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// `upstream`, as its index in [`Config::upstreams`](super::Config::upstreams).
+    Upstream(usize),
+    /// `redirect`: the client is sent elsewhere, whoever it is.
+    Redirect(Redirect),
 }
 
 /// Who may use a route.
@@ -56,6 +89,19 @@ const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
 ];
 
+/// The keys that say nothing of a request that is sent elsewhere. The first three are read nowhere else
+/// then.
+const NOT_OF_A_REDIRECT: [&str; 8] = [
+    "upstream",
+    "public",
+    "allow",
+    "credential",
+    "keep_headers",
+    "request_headers",
+    "response_headers",
+    "max_body",
+];
+
 impl Route {
     /// Reads every `[[routes]]`.
     pub(super) fn read_all(
@@ -63,59 +109,90 @@ impl Route {
         upstreams: &[Upstream],
         identity: &IdentityHeaders,
     ) -> Vec<Self> {
-        let mut taken = Vec::new();
+        let mut taken = Taken::default();
         let routes = root.tables("routes", title, |section| {
-            let place = Self::place(section, &mut taken);
-            let upstream = upstream(section, upstreams);
-            let access = Access::read(section);
-            let keep = [("refuse", false), ("keep", true)];
-            let keep_path_parameters = section.choice("path_parameters", false, &keep);
-            let keep_encoded_slash = section.choice("encoded_slash", false, &keep);
-            let pass = [("remove", false), ("pass", true)];
-            let pass_credential = section.choice("credential", false, &pass);
-            let keep_headers = section.list("keep_headers").unwrap_or_default();
-            let keep_headers = keep_headers.iter().filter_map(|name| kept(name, identity));
-            let keep_headers = keep_headers.collect();
-            let (host, path) = place?;
-            Some(Self {
-                host,
-                path,
-                upstream: upstream?,
-                access,
-                keep_path_parameters,
-                keep_encoded_slash,
-                keep_headers,
-                pass_credential,
-            })
+            Self::read(section, &mut taken, upstreams, identity)
         });
         routes.into_iter().flatten().collect()
     }
 
-    /// The host and the path, which no other route may have.
-    fn place(
+    fn read(
         section: &mut Section<'_>,
-        taken: &mut Vec<(Option<String>, String)>,
-    ) -> Option<(Option<String>, String)> {
-        let host = section.value("host");
-        let path = section.required("path", "\"/reports\"");
-        let host = match host {
-            Some(value) => Some(pattern::host(&value.text()?)?),
-            None => None,
+        taken: &mut Taken,
+        upstreams: &[Upstream],
+        identity: &IdentityHeaders,
+    ) -> Option<Self> {
+        let place = Place::read(section, taken);
+        let target = Target::read(section, upstreams);
+        let methods = place.as_ref().and_then(|place| place.methods.as_deref());
+        let access = match &target {
+            Some(Target::Redirect(_)) => Access::Public,
+            _ => Access::read(section, methods),
         };
-        let text = path?.text()?;
-        let place = (host, pattern::path(&text)?);
-        if taken.contains(&place) {
-            let host = place.0.as_deref().map_or_else(
-                || "without a host".to_owned(),
-                |host| format!("for the host \"{host}\""),
-            );
-            text.wrong(
-                format!("has another route already {host}"),
-                "remove one of the two, or give it another path or host",
-            );
+        let keep = [("refuse", false), ("keep", true)];
+        let keep_path_parameters = section.choice("path_parameters", false, &keep);
+        let keep_encoded_slash = section.choice("encoded_slash", false, &keep);
+        let pass = [("remove", false), ("pass", true)];
+        let pass_credential = section.choice("credential", false, &pass);
+        let keep_headers = section.list("keep_headers").unwrap_or_default();
+        let keep_headers = keep_headers.iter().filter_map(|name| kept(name, identity));
+        let keep_headers = keep_headers.collect();
+        let prefix = place.as_ref().map(|place| place.path.as_str());
+        let rewrite = Rewrite::read(section, prefix);
+        let request = Side::Request {
+            identity,
+            pass_credential,
+        };
+        let request_headers = HeaderRules::read(section, "request_headers", &request);
+        let answered = section.has("cors");
+        let response = Side::Response { answered };
+        let response_headers = HeaderRules::read(section, "response_headers", &response);
+        let max_body = section.value("max_body");
+        let max_body = max_body.and_then(|value| value.size(0..=1 << 40));
+        let cors = section.part("cors", |cors| Cors::read(cors, methods));
+        let subjects = if matches!(access, Access::Public) {
+            Subjects::WithoutPrincipal
+        } else {
+            Subjects::All
+        };
+        let limits = Limit::read_list(section, subjects);
+        Some(Self {
+            target: target?,
+            access,
+            keep_path_parameters,
+            keep_encoded_slash,
+            keep_headers,
+            pass_credential,
+            rewrite,
+            request_headers,
+            response_headers,
+            max_body: max_body.map(|bytes| bytes as u64),
+            cors: cors.flatten(),
+            limits,
+            place: place?,
+        })
+    }
+}
+
+impl Target {
+    fn read(section: &mut Section<'_>, upstreams: &[Upstream]) -> Option<Self> {
+        let redirect = section.part("redirect", Redirect::read);
+        let Some(redirect) = redirect else {
+            return upstream(section, upstreams).map(Self::Upstream);
+        };
+        for key in NOT_OF_A_REDIRECT.into_iter().take(3) {
+            section.value(key);
         }
-        taken.push(place.clone());
-        Some(place)
+        for key in NOT_OF_A_REDIRECT {
+            if section.has(key) {
+                section.wrong_key(
+                    key,
+                    &format!("{key} says nothing of a redirect, which is answered to everybody"),
+                    &format!("remove {key} or redirect"),
+                );
+            }
+        }
+        redirect.map(Self::Redirect)
     }
 }
 
@@ -135,7 +212,8 @@ impl Access {
         }
     }
 
-    fn read(section: &mut Section<'_>) -> Self {
+    /// Reads `public` and `allow` of a route that takes `methods`.
+    fn read(section: &mut Section<'_>, methods: Option<&[Method]>) -> Self {
         let public = section.flag("public", false);
         let Some(allow) = section.value("allow") else {
             return if public { Self::Public } else { Self::SignedIn };
@@ -154,16 +232,27 @@ impl Access {
                 "remove it for every signed-in user, or write { role = \"admin\" }",
             );
         }
-        let rules = section.elements(elements, "allow", "{ role = \"viewer\" }", Rule::read);
+        let rules = section.elements(elements, "allow", "{ role = \"viewer\" }", |rule| {
+            Rule::read(rule, methods)
+        });
         Self::Allow(rules.into_iter().flatten().collect())
     }
 }
 
 impl Rule {
-    fn read(section: &mut Section<'_>) -> Option<Self> {
+    fn read(section: &mut Section<'_>, of_route: Option<&[Method]>) -> Option<Self> {
         let role = section.required("role", "\"viewer\"");
-        let methods = section.value("methods");
-        let methods = methods.and_then(|value| self::methods(&value));
+        let value = section.value("methods");
+        let methods = value.as_ref().and_then(methods);
+        if let (Some(value), Some(methods), Some(of_route)) = (&value, &methods, of_route)
+            && !methods.is_empty()
+            && !methods.iter().any(|method| of_route.contains(method))
+        {
+            value.wrong(
+                "has none of the methods that the route takes, so the rule can never fit",
+                "remove the rule, or add its methods to those of the route",
+            );
+        }
         let choices = Role::ALL.map(|role| (role.as_str(), role));
         Some(Self {
             role: role?.choice(&choices)?,
@@ -175,7 +264,7 @@ impl Rule {
 /// What messages call a route: by its path as it is written, else by its number.
 fn title(index: usize, table: &DeTable<'_>) -> String {
     let word = |key| table.get(key).and_then(|value| value.get_ref().as_str());
-    match (word("path"), word("host")) {
+    match (word("path").or_else(|| word("exact")), word("host")) {
         (Some(path), Some(host)) => format!("route {} of {}", quoted(path), quoted(host)),
         (Some(path), None) => format!("route {}", quoted(path)),
         (None, _) => format!("route {}", index + 1),

@@ -17,6 +17,8 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// `trusted_proxies`: whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` count.
     pub trusted_proxies: Vec<IpNet>,
+    /// `rate_limit_headers`: whether answers say what is left of the limits (false).
+    pub rate_limit_headers: bool,
     /// `workers`: threads that serve requests; by default one a core.
     pub workers: usize,
     /// `max_connections` of clients at once, over all listeners (10000).
@@ -75,6 +77,7 @@ impl Server {
         Self {
             listen: Listen::read(section, taken),
             trusted_proxies: networks(section),
+            rate_limit_headers: section.flag("rate_limit_headers", false),
             workers: section.count("workers", cores(), 1..=1024),
             max_connections: section.count("max_connections", 10_000, 1..=10_000_000),
             handshake_timeout: section.duration("handshake_timeout", seconds(10), wait.clone()),

@@ -1,9 +1,13 @@
+use std::cmp::Reverse;
 use std::fmt::Write;
 
 use super::passwords::ADVISED_MEMORY;
 use super::quantity::Bytes;
 use super::sessions::web_url;
-use super::{Access, Config, Listen, Mail, MailTransport, Route, Rule, Scheme};
+use super::{
+    Access, Config, Cors, HostPattern, Limit, Listen, Mail, MailTransport, Origins, Place, Reach,
+    Redirect, Route, Rule, Scheme, Target,
+};
 
 impl Config {
     /// What the configuration means, for people: the listeners, where things are kept, and the routes in
@@ -80,16 +84,21 @@ impl Config {
         warnings
     }
 
-    /// The routes in the order in which they match: those for one host first, the longest path first.
+    /// The routes in the order in which they match: those for one host first, then those for all hosts
+    /// below a name, the longest first; exact paths before others, the longest path first; and those
+    /// that list methods before the one that takes every other.
     #[must_use]
     pub fn routes_as_matched(&self) -> Vec<&Route> {
         let mut routes: Vec<&Route> = self.routes.iter().collect();
-        routes.sort_by(|one, other| {
-            let order = |route: &Route| (route.host.is_none(), route.host.clone());
-            order(one)
-                .cmp(&order(other))
-                .then_with(|| other.path.len().cmp(&one.path.len()))
-                .then_with(|| one.path.cmp(&other.path))
+        routes.sort_by_cached_key(|route| {
+            let place = &route.place;
+            (
+                host_order(place),
+                place.reach == Reach::Below,
+                Reverse(place.path.len()),
+                place.path.clone(),
+                place.methods.is_none(),
+            )
         });
         routes
     }
@@ -103,32 +112,98 @@ impl Config {
         if self.routes.is_empty() {
             return "no [[routes]]: every path but the gateway's own is 404\n".to_owned();
         }
-        let head = ["HOST", "PATH", "WHO", "UPSTREAM"].map(str::to_owned);
+        let head = ["HOST", "METHODS", "PATH", "WHO", "UPSTREAM", "ALSO"].map(str::to_owned);
         let routes = self.routes_as_matched();
         let rows = routes.iter().map(|route| self.row(route));
         let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
         table(&rows)
     }
 
-    fn row(&self, route: &Route) -> [String; 4] {
-        let upstream = self
-            .upstreams
-            .get(route.upstream)
-            .map_or_else(String::new, |upstream| {
-                let servers: Vec<String> =
-                    upstream.servers.iter().map(ToString::to_string).collect();
-                format!("{} ({})", upstream.name, servers.join(", "))
-            });
+    fn row(&self, route: &Route) -> [String; 6] {
+        let hosts: Vec<String> = route.place.hosts.iter().map(ToString::to_string).collect();
+        let methods = route.place.methods.as_deref().unwrap_or_default();
         [
-            route.host.clone().unwrap_or_else(|| "any".to_owned()),
-            if route.path.is_empty() {
-                "/".to_owned()
+            if hosts.is_empty() {
+                "any".to_owned()
             } else {
-                route.path.clone()
+                hosts.join(" ")
             },
+            words(methods.iter().map(http::Method::as_str)),
+            route.place.to_string(),
             route.access.summary(),
-            upstream,
+            self.target(&route.target),
+            self.also(route),
         ]
+    }
+
+    fn target(&self, target: &Target) -> String {
+        let index = match target {
+            Target::Upstream(index) => *index,
+            Target::Redirect(redirect) => return redirect.summary(),
+        };
+        let Some(upstream) = self.upstreams.get(index) else {
+            return String::new();
+        };
+        let servers: Vec<String> = upstream.servers.iter().map(ToString::to_string).collect();
+        format!("{} ({})", upstream.name, servers.join(", "))
+    }
+
+    /// What else a route does, in a few words.
+    fn also(&self, route: &Route) -> String {
+        let rewrite = &route.rewrite;
+        let of =
+            |what: &str, prefix: &str| (!prefix.is_empty()).then(|| format!("{what} {prefix}"));
+        let limits = self.limits.iter().chain(&route.limits);
+        let also = [
+            of("strip", &rewrite.strip),
+            of("add", &rewrite.add),
+            (!route.request_headers.is_empty()).then(|| "request headers".to_owned()),
+            (!route.response_headers.is_empty()).then(|| "response headers".to_owned()),
+            route.max_body.map(|max| {
+                let max = usize::try_from(max).unwrap_or(usize::MAX);
+                format!("bodies up to {}", Bytes(max))
+            }),
+            route.cors.as_ref().map(Cors::summary),
+        ];
+        let limits = limits.map(Limit::summary);
+        let also: Vec<String> = also.into_iter().flatten().chain(limits).collect();
+        also.join("; ")
+    }
+}
+
+/// One host before all below a name, those before every host; a longer name first.
+fn host_order(place: &Place) -> (u8, Reverse<usize>, String) {
+    match place.hosts.first() {
+        Some(HostPattern::Name(name)) => (0, Reverse(0), name.clone()),
+        Some(HostPattern::Below(name)) => (1, Reverse(name.len()), name.clone()),
+        None => (2, Reverse(0), String::new()),
+    }
+}
+
+impl Redirect {
+    fn summary(&self) -> String {
+        let path = if self.keep_path { "/…" } else { "" };
+        format!("{} to {}{path}", self.status.as_u16(), self.to)
+    }
+}
+
+impl Cors {
+    fn summary(&self) -> String {
+        match &self.origins {
+            Origins::Any => "cors for every origin".to_owned(),
+            Origins::Listed(origins) => format!("cors for {}", origins.join(" ")),
+        }
+    }
+}
+
+impl Limit {
+    pub(super) fn summary(&self) -> String {
+        let burst = if self.burst == self.rate.count {
+            String::new()
+        } else {
+            format!(", {} at once", self.burst)
+        };
+        format!("{}{burst}, per {}", self.rate, self.per.as_str())
     }
 }
 
@@ -163,8 +238,8 @@ impl Rule {
         let Some(methods) = &self.methods else {
             return self.role.to_string();
         };
-        let methods: Vec<&str> = methods.iter().map(http::Method::as_str).collect();
-        format!("{} ({})", self.role, methods.join(" "))
+        let methods = words(methods.iter().map(http::Method::as_str));
+        format!("{} ({methods})", self.role)
     }
 }
 
@@ -172,18 +247,30 @@ fn no_mail() -> String {
     "no [mail]: no reset mails are sent".to_owned()
 }
 
-/// Columns as wide as their widest cell, two spaces apart.
-fn table(rows: &[[String; 4]]) -> String {
+fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Columns as wide as their widest cell, two spaces apart; those without a cell below the head are left out.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        let cells = || rows.iter().filter_map(|row| row.get(column));
+        let is_there = cells().skip(1).any(|cell| !cell.is_empty());
+        let width = cells().map(|cell| cell.chars().count()).max();
+        width.filter(|_| is_there)
     };
-    let widths = [width(0), width(1), width(2)];
+    let widths: [Option<usize>; N] = std::array::from_fn(width);
     let mut table = String::new();
-    for [host, path, who, upstream] in rows {
-        let [a, b, c] = widths;
-        // Writing to a String cannot fail.
-        let _ = writeln!(table, "{host:<a$}  {path:<b$}  {who:<c$}  {upstream}");
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            if let Some(width) = width {
+                // Writing to a String cannot fail.
+                let _ = write!(line, "{cell:<width$}  ");
+            }
+        }
+        table.push_str(line.trim_end());
+        table.push('\n');
     }
     table
 }

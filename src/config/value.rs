@@ -42,6 +42,11 @@ impl<'a> Context<'a> {
         self.mistakes.borrow_mut().push(mistake);
     }
 
+    /// Reports what is wrong at a place.
+    pub(super) fn report_wrong(&self, place: Range<usize>, message: String, way_out: &str) {
+        self.report(Mistake::new(Kind::Wrong, place, message, way_out));
+    }
+
     pub(super) fn into_mistakes(self) -> Vec<Mistake> {
         self.mistakes.into_inner()
     }

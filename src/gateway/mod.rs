@@ -4,11 +4,16 @@
 //! it may, and what the service said. Any refusal on the way becomes one problem document.
 
 mod body;
+mod edge;
+mod header_rules;
+mod limits;
+mod own;
 mod peer;
 mod recheck;
 mod record;
 mod relay;
 mod reply;
+mod rewrite;
 mod routes;
 
 use std::future::poll_fn;
@@ -19,27 +24,28 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Uri, request};
+use http::{HeaderMap, Method, Request, request};
 use ipnet::IpNet;
 
-use self::body::Source;
+use self::edge::Lead;
 use self::record::{End, Record};
 use self::reply::{Passed, refuse};
 use self::routes::Route;
-use crate::api::{self, Api, ApiContext, CallerSource};
+use crate::api::{self, Api};
 use crate::auth::{Admitted, AuthError, Authenticator};
 use crate::config::{self, Access};
 use crate::domain::Clock;
 use crate::http::{
-    ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
-    PathError, Place, RequestId, Upgrade, check_values, forwarded, read_credential,
-    remove_credentials, remove_offered_tokens, upgrade_requested,
+    ApiError, Client, ClientBody, Code, Cors, Host, IdentityHeaders, NormalPath, OfferedProtocols,
+    Place, RequestId, Upgrade, check_values, forwarded, read_credential, remove_credentials,
+    remove_offered_tokens, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
 use crate::revocation::{Admission, Alarm, Watch};
 use crate::telemetry::{AccessBuffer, Labels, WorkerMetrics};
 
 pub use self::body::{BodyError, GatewayBody};
+pub use self::limits::Limits;
 pub use self::peer::Peer;
 pub use self::relay::{Relay, RelayEnd};
 pub use self::reply::Reply;
@@ -60,6 +66,10 @@ pub struct Gateway {
 pub struct Shared {
     /// The routes.
     pub routes: Routes,
+    /// How often requests may come.
+    pub limits: Limits,
+    /// Which web pages of other origins may call the gateway's own endpoints.
+    pub api_cors: Option<Cors>,
     /// The upstreams.
     pub upstreams: Arc<Upstreams>,
     /// What the headers that tell of the principal are called.
@@ -172,19 +182,16 @@ impl Gateway {
         let host = Host::of(&head)?;
         let target = head.uri.clone();
         let path = NormalPath::parse(target.path())?;
-        let body = RequestBody::new(body, Rc::clone(&record.exchange), self.shared.body_timeout);
+        let exchange = Rc::clone(&record.exchange);
+        let mut body = RequestBody::new(body, exchange, self.shared.body_timeout);
         if api::OWN.iter().any(|own| path.is_below(own)) {
-            record.route = self.own_route();
-            return self.call_api(Request::from_parts(head, body), record).await;
+            return self.answer_itself(head, body, record).await;
         }
-
         let name = host.as_ref().map(Host::name);
-        let route = self.shared.routes.find(name, &path).ok_or(Code::NoRoute)?;
-        record.route = route.index;
-        path.check(
-            route.config.keep_path_parameters,
-            route.config.keep_encoded_slash,
-        )?;
+        let (route, upstream, target) = match self.lead(&head, name, &path, record)? {
+            Lead::Upstream(route, upstream, target) => (route, upstream, target),
+            Lead::Answered(answer) => return Ok(answer),
+        };
 
         let upgrade = upgrade_requested(&head.method, head.version, &head.headers);
         if upgrade == Upgrade::Refused {
@@ -193,20 +200,20 @@ impl Gateway {
         let credential = self.admission(&head, upgrade, route, peer).await?;
         let (admission, place) = credential.unzip();
         if let Some(admission) = &admission {
-            record.admission = Some(Arc::clone(admission));
-            record.exchange.watched.renew(Arc::clone(admission));
+            record.rest_on(admission);
         }
 
         let settings = &route.config;
+        body.hold_to(settings.max_body)?;
         let offered = self.scrub(&mut head.headers, settings);
-        record.upstream = Some(settings.upstream);
+        record.upstream = Some(upstream);
         record.is_guarded = true;
         let inbound = Inbound {
             method: head.method,
             version: head.version,
             headers: head.headers,
             body,
-            target: upstream_target(&path, &target)?,
+            target,
             host: host.map(Host::into_value),
             client,
             peer: peer.address.ip(),
@@ -214,26 +221,30 @@ impl Gateway {
             keep_headers: settings.keep_headers.clone(),
             request_id: record.request_id.clone(),
             upgrade,
-            upstream: settings.upstream,
+            upstream,
             exchange: Rc::clone(&record.exchange),
         };
         let admitted = match admission {
             Some(admission) => Admitted::by_admission(&settings.access, admission, inbound)?,
             None => Admitted::by_route(&settings.access, inbound)?,
         };
+        self.count(admitted.admission(), record)?;
         let answer = self.forward(admitted, record).await?;
-        Ok(Passed::from_upstream(answer, place, offered))
+        let rules = &settings.response_headers;
+        Ok(Passed::from_upstream(answer, place, offered, rules))
     }
 
-    /// Takes out what the client may not say to an upstream.
+    /// Takes out what the client may not say to an upstream, and does what the route says.
     fn scrub(&self, headers: &mut HeaderMap, route: &config::Route) -> OfferedProtocols {
         let identity = &self.shared.identity;
         identity.strip_except(headers, &route.keep_headers);
-        if route.pass_credential {
+        let offered = if route.pass_credential {
             remove_offered_tokens(headers)
         } else {
             remove_credentials(headers)
-        }
+        };
+        header_rules::to_upstream(&route.request_headers, headers);
+        offered
     }
 
     /// The admission of the request's credential, and where it stood; none on a public route, where
@@ -275,6 +286,8 @@ impl Gateway {
         let forwarded = watched(&exchange, forwarding).await;
         let error = match forwarded {
             Ok(Ok(answer)) => return Ok(answer),
+            // The body was cut off by us, and the upstream's connection with it.
+            Ok(Err(_)) if exchange.is_too_large() => Code::BodyTooLarge.into(),
             Ok(Err(error)) => {
                 record.log_failure(&error);
                 error.into()
@@ -293,34 +306,6 @@ impl Gateway {
             Err(Alarm::Expired | Alarm::Stale) => Code::SessionExpired.into(),
         };
         Err(error)
-    }
-
-    async fn call_api(
-        &self,
-        request: Request<RequestBody>,
-        record: &mut Record,
-    ) -> Result<Passed, ApiError> {
-        let context = ApiContext {
-            request_id: record.request_id.as_str(),
-            client: record.client,
-            caller: CallerSource::Credential,
-        };
-        let exchange = Rc::clone(&record.exchange);
-        let answering = Box::pin(self.shared.api.answer(request, &context));
-        let answered = watched(&exchange, answering).await;
-        // Nothing but a client that stalls sets a deadline here.
-        let answered = answered.map_err(|_| Code::RequestTimeout)?;
-        record.code = answered.code;
-        if let Some(admission) = answered.admission {
-            exchange.watched.renew(Arc::clone(&admission));
-            // The call that ends its own admission is answered all the same.
-            if let Some(ended) = admission.ended().filter(|_| !answered.outlives_admission) {
-                return Err(ended.into());
-            }
-            record.admission = Some(admission);
-        }
-        record.is_guarded = !answered.outlives_admission;
-        Ok(Passed::Answer(answered.response.map(Source::from)))
     }
 
     /// Whether a lasting exchange may go on after its principal has changed.
@@ -377,14 +362,6 @@ struct Received {
     head: request::Parts,
     body: ClientBody,
     client: Client,
-}
-
-/// The target as the upstream gets it: the normal path, and the query as it is.
-fn upstream_target(path: &NormalPath<'_>, target: &Uri) -> Result<Uri, PathError> {
-    match target.path_and_query() {
-        Some(original) => Ok(path.target(original)?.into()),
-        None => Ok(Uri::from_static("/")),
-    }
 }
 
 /// `CONNECT` asks for a tunnel to anywhere, `TRACE` shows the client what we told the service of it.

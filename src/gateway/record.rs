@@ -7,7 +7,9 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 
 use super::Gateway;
+use super::edge::Edge;
 use crate::domain::CredentialId;
+use crate::http::cors::Answer;
 use crate::http::{Code, RequestId};
 use crate::proxy::Exchange;
 use crate::revocation::Admission;
@@ -19,7 +21,7 @@ use crate::telemetry::{Line, Outcome};
 #[derive(Debug)]
 pub(super) struct Record {
     gateway: Rc<Gateway>,
-    began: Instant,
+    pub(super) began: Instant,
     pub(super) request_id: RequestId,
     pub(super) client: IpAddr,
     method: Method,
@@ -30,6 +32,8 @@ pub(super) struct Record {
     /// Index of the route; see [`Gateway::route_name`].
     pub(super) route: usize,
     pub(super) upstream: Option<usize>,
+    /// Nothing on routes that add nothing to their answers.
+    pub(super) edge: Option<Box<Edge>>,
     pub(super) admission: Option<Arc<Admission>>,
     pub(super) exchange: Rc<Exchange>,
     /// Whether the end of its admission cuts the answer.
@@ -72,6 +76,7 @@ impl Record {
             version: head.version,
             route: gateway.no_route(),
             upstream: None,
+            edge: None,
             admission: None,
             exchange,
             is_guarded: false,
@@ -79,6 +84,17 @@ impl Record {
             code: None,
             end: None,
         }
+    }
+
+    /// Says in the answer what is said in every one of its route.
+    pub(super) fn see_off(&self, headers: &mut HeaderMap, kind: Answer) {
+        self.gateway.see_off(self, headers, kind);
+    }
+
+    /// The request is `admission`'s, whose end cuts it.
+    pub(super) fn rest_on(&mut self, admission: &Arc<Admission>) {
+        self.admission = Some(Arc::clone(admission));
+        self.exchange.watched.renew(Arc::clone(admission));
     }
 
     /// Whether the answer has a head alone.

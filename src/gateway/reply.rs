@@ -2,9 +2,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 
 use super::body::{GatewayBody, Source};
+use super::header_rules;
 use super::record::Record;
 use super::relay::Relay;
-use crate::http::{ApiError, OfferedProtocols, Place, WEBSOCKET_PROTOCOL, hop_by_hop, problem};
+use crate::config::HeaderRules;
+use crate::http::{
+    ApiError, OfferedProtocols, Place, WEBSOCKET_PROTOCOL, cors, hop_by_hop, problem,
+};
 use crate::proxy::{Answer, Tunnel};
 
 /// The answer to a request.
@@ -27,13 +31,20 @@ pub(super) enum Passed {
 }
 
 impl Passed {
+    /// The gateway's own answer.
+    pub(super) const fn own(response: Response<Source>) -> Self {
+        Self::Answer(response)
+    }
+
     pub(super) fn from_upstream(
         answer: Answer,
         place: Option<Place>,
         offered: OfferedProtocols,
+        rules: &HeaderRules,
     ) -> Self {
         match answer {
             Answer::Response(mut response) => {
+                header_rules::apply(rules, response.headers_mut());
                 // RFC 9111 §3.5 keeps shared caches from answers to `Authorization`; nothing keeps
                 // them from answers to this header.
                 if place == Some(Place::XApiKey) {
@@ -43,6 +54,7 @@ impl Passed {
                 Self::Answer(response.map(|body| Source::Upstream(Box::new(body))))
             }
             Answer::Switched(mut response, tunnel) => {
+                header_rules::apply(rules, response.headers_mut());
                 hop_by_hop::set_upgrade(response.headers_mut());
                 if offered == OfferedProtocols::OnlyOurs {
                     let headers = response.headers_mut();
@@ -55,7 +67,13 @@ impl Passed {
 
     pub(super) fn reply(self, mut record: Record) -> Reply {
         match self {
-            Self::Answer(response) => {
+            Self::Answer(mut response) => {
+                let kind = if matches!(response.body(), Source::Upstream(_)) {
+                    cors::Answer::Service
+                } else {
+                    cors::Answer::Own
+                };
+                record.see_off(response.headers_mut(), kind);
                 record.status = response.status().as_u16();
                 Reply::Response(response.map(|source| GatewayBody::new(source, record)))
             }
@@ -71,7 +89,8 @@ impl Passed {
 
 /// The refusal `error` as an answer.
 pub(super) fn refuse(error: &ApiError, mut record: Record) -> Reply {
-    let response = problem(error, record.request_id.as_str());
+    let mut response = problem(error, record.request_id.as_str());
+    record.see_off(response.headers_mut(), cors::Answer::Own);
     record.status = response.status().as_u16();
     record.code = Some(error.code);
     record.is_guarded = false;

@@ -41,6 +41,9 @@ pub enum ClientBodyError {
     /// Over HTTP/2.
     #[error("the client broke off its request")]
     Http2(#[from] h2::Error),
+    /// It holds more bytes than it may.
+    #[error("the body is larger than the route takes")]
+    TooLarge,
 }
 
 impl ClientBody {

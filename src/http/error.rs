@@ -18,7 +18,7 @@ pub struct ApiError {
     /// When to try again.
     pub retry_after: Option<Duration>,
     /// Which methods the resource has.
-    pub allow: Option<&'static str>,
+    pub allow: Option<Cow<'static, str>>,
 }
 
 /// One field of a body that was wrong.
@@ -67,9 +67,9 @@ impl ApiError {
 
     /// The method is not one of `allow`, a list as the header `Allow` has it.
     #[must_use]
-    pub fn method_not_allowed(allow: &'static str) -> Self {
+    pub fn method_not_allowed(allow: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(Code::MethodNotAllowed);
-        error.allow = Some(allow);
+        error.allow = Some(allow.into());
         error
     }
 }
@@ -157,6 +157,7 @@ codes! {
     PasswordWrong = UNAUTHORIZED, "password_wrong", "Password wrong", "the current password is wrong";
     NotAllowed = FORBIDDEN, "not_allowed", "Not allowed", "your role may not do this; ask an administrator";
     SessionRequired = FORBIDDEN, "session_required", "Session required", "an API key may not do this; log in and use the session token";
+    OriginNotAllowed = FORBIDDEN, "origin_not_allowed", "Origin not allowed", "web pages of this origin may not call; ask the operator to list it";
     NotFound = NOT_FOUND, "not_found", "Not found", "there is nothing here; check the address";
     NoRoute = NOT_FOUND, "no_route", "No route", "no service answers at this address";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", "the resource is there, but not for this method; the header Allow lists those it has";
@@ -169,6 +170,7 @@ codes! {
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Not JSON", "send the body with Content-Type: application/json";
     Invalid = UNPROCESSABLE_ENTITY, "invalid", "Not valid", "some fields are not valid; each is named";
     TooManyAttempts = TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts", "too many attempts; wait as long as Retry-After says";
+    RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too many requests", "too many requests; wait as long as Retry-After says";
     HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "Headers too large", "the request's headers are larger than this gateway takes";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error", "the gateway made a mistake; tell its operator the request id";
     NotImplemented = NOT_IMPLEMENTED, "not_implemented", "Not implemented", "the gateway does not do this";

@@ -2,6 +2,7 @@
 //!
 //! - [`framing`] follows the raw bytes of an HTTP/1 connection and lets only plain heads through.
 //! - [`path`] makes the one form of a path that decides the route and reaches the upstream.
+//! - [`cors`] says which web pages of other origins may call.
 //! - [`credential`] finds the one credential of a request, and takes it out.
 //! - [`identity`] takes out what a client may forge, and tells the upstream of the principal.
 //! - [`hop_by_hop`] takes out what concerns one connection only.
@@ -16,6 +17,7 @@
 //! The client's `Connection` list is thus honoured before anything of ours is there to be named in it.
 
 mod body;
+pub mod cors;
 pub mod credential;
 mod error;
 pub mod forwarded;
@@ -31,6 +33,7 @@ pub mod request_id;
 mod values;
 
 pub use body::{ClientBody, ClientBodyError, Http2Body};
+pub use cors::Cors;
 pub use credential::{
     Credential, CredentialError, Found, OfferedProtocols, Place, WEBSOCKET_PROTOCOL,
     read_credential, remove_credentials, remove_offered_tokens,

@@ -138,6 +138,36 @@ impl<'a> NormalPath<'a> {
             && matches!(path.next(), None | Some(b'/'))
     }
 
+    /// The path as the most generous backend reads it, segment by segment: what rules are looked up by.
+    #[must_use]
+    pub fn reading(&self) -> Cow<'_, [u8]> {
+        if !self.has_parameters && !self.text.contains('%') {
+            return Cow::Borrowed(self.text.as_bytes());
+        }
+        Cow::Owned(Reading::of(&self.text).collect())
+    }
+
+    /// What is left behind `prefix`, which is as in [`Self::is_below`]: nothing, or a path as the client
+    /// wrote it. `;parameters` of the last segment that is stripped go with it.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::EncodedSlash`] when `prefix` ends before a `%2F`: what is left would be no path.
+    pub fn behind(&self, prefix: &str) -> Result<&str, PathError> {
+        let mut path = Reading::of(&self.text);
+        if !Reading::of(prefix).all(|byte| path.next() == Some(byte)) {
+            return Ok(&self.text);
+        }
+        match path.next() {
+            None => Ok(""),
+            Some(_) => {
+                let slash = self.text.len().saturating_sub(path.rest.len() + 1);
+                let rest = self.text.get(slash..).filter(|rest| rest.starts_with('/'));
+                rest.ok_or(PathError::EncodedSlash)
+            }
+        }
+    }
+
     /// The path.
     #[must_use]
     pub fn as_str(&self) -> &str {

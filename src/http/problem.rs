@@ -59,7 +59,7 @@ fn set_headers(headers: &mut HeaderMap, error: &ApiError) {
     if let Some(wait) = retry_after(error) {
         headers.insert(RETRY_AFTER, HeaderValue::from(wait));
     }
-    if let Some(Ok(allow)) = error.allow.map(HeaderValue::from_str) {
+    if let Some(Ok(allow)) = error.allow.as_deref().map(HeaderValue::from_str) {
         headers.insert(ALLOW, allow);
     }
 }

@@ -18,8 +18,8 @@ use super::metrics::metrics;
 use super::signals::Signals;
 use crate::config::{Config, Listen, LogFormat, Scheme};
 use crate::domain::{Clock, SystemClock};
-use crate::gateway::{Gateway, Routes, Shared};
-use crate::http::IdentityHeaders;
+use crate::gateway::{Gateway, Limits, Routes, Shared};
+use crate::http::{Cors, IdentityHeaders};
 use crate::proxy::Upstreams;
 use crate::revocation::{Bells, Ledger, Watch};
 use crate::runtime;
@@ -166,6 +166,8 @@ impl Crew {
                 .collect(),
             shared: Arc::new(Shared {
                 routes: Routes::new(&config.routes),
+                limits: Limits::new(config),
+                api_cors: config.api.cors.as_ref().map(Cors::new),
                 upstreams: Arc::new(Upstreams::new(&config.upstreams)),
                 identity: Arc::new(IdentityHeaders::new(&config.identity_headers)),
                 trusted_proxies: config.server.trusted_proxies.clone(),

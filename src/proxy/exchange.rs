@@ -12,6 +12,8 @@ pub struct Exchange {
     pub watched: Watched,
     /// Bytes of the request's body so far.
     pub received_bytes: Cell<u64>,
+    /// The most bytes that the request's body may have.
+    pub max_received: Cell<Option<u64>>,
     /// Bytes of the answer's body so far.
     pub sent_bytes: Cell<u64>,
     /// When the upstream's head came.
@@ -45,6 +47,7 @@ impl Exchange {
         Rc::new(Self {
             watched: watch.over(admission),
             received_bytes: Cell::new(0),
+            max_received: Cell::new(None),
             sent_bytes: Cell::new(0),
             answered_at: Cell::new(None),
             server: Cell::new(None),
@@ -52,6 +55,13 @@ impl Exchange {
             is_parting: Cell::new(false),
             is_over: Cell::new(false),
         })
+    }
+
+    /// Whether more of the request's body came than may.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        let max = self.max_received.get();
+        max.is_some_and(|max| self.received_bytes.get() > max)
     }
 
     /// Whether nothing more of it may be given to the client.

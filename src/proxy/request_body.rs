@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use super::{Exchange, Waiting};
-use crate::http::{ClientBody, ClientBodyError, IdentityHeaders, are_trimmed};
+use crate::http::{ClientBody, ClientBodyError, Code, IdentityHeaders, are_trimmed};
 
 /// The body of a request on its way to the upstream: counted, and late when the client stalls.
 #[derive(Debug)]
@@ -56,6 +56,19 @@ impl RequestBody {
             response_timeout: None,
             identity: None,
             gate: None,
+        }
+    }
+
+    /// It may have `max` bytes at the most; what comes beyond breaks it off.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::BodyTooLarge`] when the client said already that it has more.
+    pub fn hold_to(&mut self, max: Option<u64>) -> Result<(), Code> {
+        self.exchange.max_received.set(max);
+        match max {
+            Some(max) if self.body.size_hint().lower() > max => Err(Code::BodyTooLarge),
+            _ => Ok(()),
         }
     }
 
@@ -149,7 +162,12 @@ impl Body for RequestBody {
         }
         let mut polled = Pin::new(&mut self.body).poll_frame(cx);
         match &mut polled {
-            Poll::Ready(Some(Ok(frame))) => self.moved(frame),
+            Poll::Ready(Some(Ok(frame))) => {
+                self.moved(frame);
+                if self.exchange.is_too_large() {
+                    return Poll::Ready(Some(Err(ClientBodyError::TooLarge)));
+                }
+            }
             Poll::Ready(None) => self.wait_on(),
             Poll::Pending if !self.has_answer() => {
                 self.exchange

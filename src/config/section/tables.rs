@@ -80,6 +80,17 @@ impl<'a> Section<'a> {
         elements.into_iter().enumerate().map(section).collect()
     }
 
+    /// Reads the table `key` of this section when it is there: one that messages tell of as a part of it.
+    pub(in crate::config) fn part<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> Option<T> {
+        let value = self.value(key)?;
+        let prefix = format!("{}{key}: ", self.prefix);
+        Some(self.child(Some(value), prefix, self.path(key)).finish(read))
+    }
+
     /// Reads each of `elements`, the tables in the list `key` of this section.
     pub(in crate::config) fn elements<T>(
         &self,

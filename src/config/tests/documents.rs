@@ -15,19 +15,58 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 
 /// The settings whose value in the reference is an example, since they have no default or one that
 /// depends on the machine.
-const EXAMPLES: [&str; 19] = [
+const EXAMPLES: [&str; 58] = [
+    "api.cors",
+    "api.cors.credentials",
+    "api.cors.expose",
+    "api.cors.headers",
+    "api.cors.max_age",
+    "api.cors.methods",
+    "api.cors.origins",
+    "limits.burst",
+    "limits.per",
+    "limits.rate",
     "mail.ca",
     "mail.from",
     "mail.password",
     "mail.password_file",
     "mail.url",
     "passwords.threads",
+    "routes.add_prefix",
     "routes.allow",
     "routes.allow.methods",
     "routes.allow.role",
+    "routes.cors",
+    "routes.cors.credentials",
+    "routes.cors.expose",
+    "routes.cors.headers",
+    "routes.cors.max_age",
+    "routes.cors.methods",
+    "routes.cors.origins",
+    "routes.exact",
     "routes.host",
+    "routes.hosts",
+    "routes.limits",
+    "routes.limits.burst",
+    "routes.limits.per",
+    "routes.limits.rate",
+    "routes.max_body",
+    "routes.methods",
     "routes.path",
     "routes.public",
+    "routes.redirect",
+    "routes.redirect.keep_path",
+    "routes.redirect.status",
+    "routes.redirect.to",
+    "routes.request_headers",
+    "routes.request_headers.add",
+    "routes.request_headers.remove",
+    "routes.request_headers.set",
+    "routes.response_headers",
+    "routes.response_headers.add",
+    "routes.response_headers.remove",
+    "routes.response_headers.set",
+    "routes.strip_prefix",
     "routes.upstream",
     "server.tls.certificate",
     "server.tls.private_key",
@@ -97,7 +136,7 @@ fn in_use(line: &str) -> String {
     format!("{}\n", setting.unwrap_or(line))
 }
 
-/// Every key and section of a text, with `*` for the names of upstreams, and what stands there as a value.
+/// Every key and section of a text, without the names of headers, with `*` for the names of upstreams, and what stands there as a value.
 type Settings = BTreeSet<(String, Option<String>)>;
 
 fn settings(text: &str) -> Settings {
@@ -117,6 +156,9 @@ fn walk(text: &str, section: &str, table: &DeTable<'_>, settings: &mut Settings)
         let written = &text[value.span()];
         let mut leaf = true;
         match value.get_ref() {
+            // The operator's own names.
+            DeValue::Table(_)
+                if path.ends_with("_headers.set") || path.ends_with("_headers.add") => {}
             DeValue::Table(table) => {
                 leaf = false;
                 walk(text, &path, table, settings);

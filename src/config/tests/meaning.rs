@@ -4,7 +4,9 @@ use std::time::Duration;
 use http::Method;
 
 use super::parse;
-use crate::config::{Algorithm, Config, MailTransport, Scheme, SmtpSecurity, StoreUrl};
+use crate::config::{
+    Algorithm, Config, MailTransport, Origins, Per, Scheme, SmtpSecurity, StoreUrl, Target,
+};
 use crate::domain::{Role, Timestamp};
 
 /// The configuration of a text without mistakes.
@@ -205,10 +207,16 @@ fn a_route_points_at_its_upstream_and_admits_whom_it_lists() {
 
     let route = &config.routes[1];
     assert_eq!(
-        (route.path.as_str(), config.routes[0].path.as_str()),
+        (
+            route.place.path.as_str(),
+            config.routes[0].place.path.as_str()
+        ),
         ("/reports", "")
     );
-    assert_eq!(config.upstreams[route.upstream].name, "reports");
+    let Target::Upstream(upstream) = route.target else {
+        panic!("{route:?}");
+    };
+    assert_eq!(config.upstreams[upstream].name, "reports");
     assert!(route.access.admits(Role::Admin, &Method::DELETE));
     assert!(route.access.admits(Role::Viewer, &Method::GET));
     assert!(!route.access.admits(Role::Viewer, &Method::POST));
@@ -251,4 +259,94 @@ fn what_may_be_unwanted_is_warned_of() {
             .warnings()
             .contains(&"no [[routes]]: nothing is forwarded".to_owned())
     );
+}
+
+#[test]
+fn the_summary_tells_what_else_a_route_does() {
+    let config = read(
+        r#"
+        [upstreams.app]
+        servers = ["http://10.0.0.7"]
+
+        [[limits]]
+        per = "address"
+        rate = "1000 per 1m"
+
+        [[routes]]
+        hosts = ["*.example.com", "www.example.org"]
+        path = "/app/v1"
+        methods = ["GET", "HEAD"]
+        upstream = "app"
+        strip_prefix = "/app"
+        add_prefix = "/service"
+        request_headers = { set = { "X-From" = "gateway" }, remove = ["Accept-Encoding"] }
+        response_headers = { add = { "X-Frame-Options" = "DENY" } }
+        max_body = "10MiB"
+        cors = { origins = ["https://app.example.com"] }
+        limits = [{ per = "principal", rate = "10 per 1s", burst = 50 }]
+
+        [[routes]]
+        exact = "/old"
+        redirect = { to = "https://www.example.com", status = 308, keep_path = true }
+        "#,
+    );
+    let told = config.summary();
+    let table = told.split("\n\n").nth(1).unwrap();
+    assert_eq!(
+        table,
+        "\
+HOST                           METHODS   PATH     WHO        UPSTREAM                          ALSO
+*.example.com www.example.org  GET HEAD  /app/v1  signed in  app (http://10.0.0.7:80)          strip /app; add /service; \
+request headers; response headers; bodies up to 10MiB; cors for https://app.example.com; 1000 per 1m, per address; \
+10 per 1s, 50 at once, per principal
+any                                      = /old   anyone     308 to https://www.example.com/…  1000 per 1m, per address
+"
+    );
+}
+
+#[test]
+fn what_a_route_leaves_out_has_its_default() {
+    let config = read(
+        "[upstreams.a]\nservers = ['http://a']\n[[routes]]\npath = '/'\nupstream = 'a'\n\
+         methods = ['PUT']\ncors = { origins = ['https://a.example'] }\n\
+         limits = [{ per = 'key', rate = '7 per 1s' }]\n\
+         [[routes]]\npath = '/'\nredirect = { to = '/x' }\n\
+         [[routes]]\npath = '/b'\nupstream = 'a'\ncors = { origins = ['*'] }\n\
+         [api]\ncors = { origins = ['http://localhost:3000'] }",
+    );
+    let cors = config.routes[0].cors.as_ref().unwrap();
+    assert_eq!(cors.methods, [Method::PUT]);
+    assert_eq!(cors.headers, ["authorization", "content-type", "x-api-key"]);
+    assert_eq!((cors.expose.len(), cors.credentials), (0, false));
+    assert_eq!(cors.max_age, Duration::from_secs(600));
+    let limit = &config.routes[0].limits[0];
+    assert_eq!((limit.per, limit.burst), (Per::Key, 7));
+    assert_eq!(config.routes[0].max_body, None);
+
+    let Target::Redirect(redirect) = &config.routes[1].target else {
+        panic!("{:?}", config.routes[1]);
+    };
+    assert_eq!((redirect.status.as_u16(), redirect.keep_path), (307, false));
+
+    let cors = config.routes[2].cors.as_ref().unwrap();
+    assert_eq!(cors.methods, [Method::GET, Method::HEAD, Method::POST]);
+    assert!(matches!(cors.origins, Origins::Any));
+
+    let methods = config.api.cors.unwrap().methods;
+    assert!(methods.contains(&Method::DELETE));
+}
+
+#[test]
+fn what_a_header_is_set_to_is_not_shown_where_it_opens_a_door() {
+    let config = read(
+        "[upstreams.a]\nservers = ['http://a']\n[[routes]]\npath = '/'\nupstream = 'a'\n\
+         request_headers = { set = { Authorization = 'Basic c2VjcmV0', 'X-Token' = '${SMTP_PASSWORD}' } }",
+    );
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains("c2VjcmV0") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+    let set = &config.routes[0].request_headers.set;
+    assert!(set.iter().any(|(_, value)| value == "hunter2"));
 }

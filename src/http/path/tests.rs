@@ -217,3 +217,24 @@ fn path() -> impl Strategy<Value = String> {
     ];
     prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
+
+#[test]
+fn what_is_behind_a_prefix_stays_as_it_was_sent() {
+    for (path, prefix, rest) in [
+        ("/reports/1", "/reports", Ok("/1")),
+        ("/reports", "/reports", Ok("")),
+        ("/reports/", "/reports", Ok("/")),
+        ("/reports/a%20b;c/", "/reports", Ok("/a%20b;c/")),
+        ("/reports;x=1/2", "/reports", Ok("/2")),
+        ("/reports;x", "/reports", Ok("")),
+        ("/%40me/x", "/@me", Ok("/x")),
+        ("/@me/x", "/%40me", Ok("/x")),
+        ("/a%2Fb/c", "/a/b", Ok("/c")),
+        ("/a%2Fb/c", "/a", Err(PathError::EncodedSlash)),
+        ("/a;x%2Fb/c", "/a", Err(PathError::EncodedSlash)),
+        ("/reports/1", "", Ok("/reports/1")),
+    ] {
+        let normal = NormalPath::parse(path).unwrap();
+        assert_eq!(normal.behind(prefix), rest, "{path} behind {prefix}");
+    }
+}

@@ -1,0 +1,53 @@
+//! `RateLimit-Policy` and `RateLimit`, as draft-ietf-httpapi-ratelimit-headers has them since its
+//! version 8: lists of names with parameters.
+
+use std::fmt::Write;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::Counted;
+use super::bucket::Bucket;
+
+/// What an answer says of the limits that its request was counted under.
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct RateFields {
+    policies: String,
+    limits: String,
+}
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+impl RateFields {
+    /// Tells of one limit: so many (`q`) in so many seconds (`w`), and so many left (`r`) until, in `t`
+    /// seconds, all may come again.
+    pub(super) fn tell(&mut self, limit: &Counted, bucket: Bucket, now: u64) {
+        for list in [&mut self.policies, &mut self.limits] {
+            if !list.is_empty() {
+                list.push_str(", ");
+            }
+        }
+        let (policy, count) = (&limit.policy, limit.count);
+        let window = limit.window.as_secs();
+        let left = bucket.left(&limit.quota, now);
+        let reset = bucket.used_for(now).div_ceil(1_000_000_000);
+        // Writing to a String cannot fail.
+        let _ = write!(self.policies, "\"{policy}\";q={count};w={window}");
+        let _ = write!(self.limits, "\"{policy}\";r={left};t={reset}");
+    }
+
+    /// Says it, in place of what the service says of limits of its own.
+    pub(in crate::gateway) fn put(&self, headers: &mut HeaderMap) {
+        if self.policies.is_empty() {
+            return;
+        }
+        for (name, list) in [
+            (RATE_LIMIT_POLICY, &self.policies),
+            (RATE_LIMIT, &self.limits),
+        ] {
+            if let Ok(value) = HeaderValue::from_str(list) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
