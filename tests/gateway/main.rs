@@ -20,6 +20,7 @@ mod crash;
 mod forwarding;
 mod reset;
 mod revocation;
+mod routes;
 mod seeing;
 mod server;
 #[path = "../support/mod.rs"]
