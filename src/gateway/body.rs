@@ -146,7 +146,13 @@ impl GatewayBody {
             }
             Some(Err(_)) => {
                 self.is_done = true;
-                self.record.end = Some(End::Upstream);
+                // We broke off a body that grew too long, and the upstream's answer with it.
+                let is_clients = self.record.exchange.is_too_large();
+                self.record.end = Some(if is_clients {
+                    End::Client
+                } else {
+                    End::Upstream
+                });
             }
             None => self.is_done = true,
         }

@@ -37,6 +37,7 @@ impl Hosts {
     /// What stands at the most special place that a request stands in; `path` as
     /// [`NormalPath::reading`](crate::http::NormalPath::reading) gives it.
     pub(super) fn find(&self, host: Option<&str>, path: &[u8]) -> Option<&Rules> {
+        let host = host.filter(|_| !self.root.labels.is_empty());
         let by_host = host.and_then(|host| self.root.find(host, path));
         by_host.or_else(|| self.any.find(path))
     }

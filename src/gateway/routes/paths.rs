@@ -41,16 +41,24 @@ impl Paths {
     /// makes no difference: backends read it both ways.
     pub(super) fn find(&self, path: &[u8]) -> Option<&Rules> {
         let mut segment = &self.0;
-        let mut longest = segment.below.there();
-        let path = path.strip_suffix(b"/").unwrap_or(path);
-        for wanted in path.split(|byte| *byte == b'/').skip(1) {
-            let Some(next) = segment.find(wanted) else {
+        let mut longest = None;
+        let mut rest = path.strip_suffix(b"/").unwrap_or(path);
+        loop {
+            longest = segment.below.there().or(longest);
+            // What is left is nothing, or begins with a slash.
+            let Some((_, behind)) = rest.split_first() else {
+                return segment.exact.there().or(longest);
+            };
+            if segment.segments.is_empty() {
+                return longest;
+            }
+            let end = memchr::memchr(b'/', behind).unwrap_or(behind.len());
+            let (name, left) = behind.split_at_checked(end)?;
+            let Some(next) = segment.find(name) else {
                 return longest;
             };
-            segment = next;
-            longest = segment.below.there().or(longest);
+            (segment, rest) = (next, left);
         }
-        segment.exact.there().or(longest)
     }
 }
 

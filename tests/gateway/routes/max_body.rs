@@ -147,4 +147,7 @@ async fn an_answer_that_has_begun_is_cut_where_the_body_grows_too_long() {
 
     let (rest, _) = wire.rest().await;
     assert!(rest.len() < 100, "{rest:?}");
+    let is_it = |line: &serde_json::Value| line["route"] == "/";
+    let line = world.node().access.wait_for("its access line", is_it).await;
+    assert_eq!(line["end"], "client");
 }

@@ -2,9 +2,7 @@ use crate::support::message::Call;
 use crate::support::setup::Setup;
 use crate::support::world::Version;
 
-#[tokio::test]
-async fn a_redirect_sends_everybody_elsewhere() {
-    let routes = r#"
+const ROUTES: &str = r#"
 [[routes]]
 path = "/old"
 redirect = { to = "https://www.example.com/new?from=old", status = 301 }
@@ -30,7 +28,10 @@ encoded_slash = "keep"
 strip_prefix = "/lax"
 redirect = { to = "/", keep_path = true }
 "#;
-    let world = Setup::new().toml(routes).start_empty().await;
+
+#[tokio::test]
+async fn a_redirect_sends_everybody_elsewhere() {
+    let world = Setup::new().toml(ROUTES).start_empty().await;
 
     for version in Version::ALL {
         let mut client = world.client(version).await;
