@@ -94,3 +94,49 @@ fn files_that_the_configuration_names_must_be_of_use() {
     }
     assert!(fs::metadata(house.path("data")).is_err() || tree(&house.path("data")).len() <= 1);
 }
+
+#[test]
+fn a_program_gets_what_else_a_route_does() {
+    let house = House::new();
+    house.configure(
+        r#"
+[upstreams.app]
+servers = ["http://10.0.0.5:9000"]
+[[limits]]
+per = "address"
+rate = "1000 per 1m"
+[[routes]]
+hosts = ["*.example.com"]
+exact = "/app"
+methods = ["GET"]
+upstream = "app"
+strip_prefix = "/app"
+max_body = "1KiB"
+cors = { origins = ["https://app.example.com"] }
+[[routes]]
+path = "/"
+redirect = { to = "/app", status = 302 }
+"#,
+    );
+    let mut ran = house.json(&["check"]);
+    let routes = ran["routes"].take();
+    for (name, value) in [
+        ("hosts", json!(["*.example.com"])),
+        ("exact", json!(true)),
+        ("methods", json!(["GET"])),
+        ("strip_prefix", json!("/app")),
+        ("max_body", json!(1024)),
+        ("redirect", json!(null)),
+        (
+            "limits",
+            json!([{"per": "address", "rate": "1000 per 1m", "burst": 1000}]),
+        ),
+    ] {
+        assert_eq!(routes[0][name], value, "{name}");
+    }
+    let origins = &routes[0]["cors"]["origins"];
+    assert_eq!(*origins, json!(["https://app.example.com"]));
+    let redirect = json!({"to": "/app", "status": 302, "keep_path": false});
+    assert_eq!(routes[1]["redirect"], redirect);
+    assert_eq!(routes[1]["upstream"], json!(null));
+}
