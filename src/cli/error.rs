@@ -9,7 +9,7 @@ use crate::auth::{RandomError, SigningKeyError};
 use crate::config::{Colour, Mistakes, NoConfig};
 use crate::node::NodeError;
 use crate::server::TlsError;
-use crate::store::{BackupError, OpenError, RestoreError};
+use crate::store::{BackupError, ExportError, ImportError, OpenError, RestoreError};
 
 /// Why a command was not done. Each knows how it is told and which code the program ends with.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,22 @@ pub enum CliError {
     /// Nothing was restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// Nothing was exported.
+    #[error("{} was not made", file.display())]
+    Export {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: Box<ExportError>,
+    },
+    /// Nothing was imported.
+    #[error("{} was not imported", file.display())]
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: Box<ImportError>,
+    },
     /// No signing key was made.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),

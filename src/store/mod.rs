@@ -10,6 +10,7 @@ mod error;
 mod feed;
 mod limit;
 mod memory_limits;
+mod moving;
 mod record;
 
 use std::fmt;
@@ -17,12 +18,15 @@ use std::pin::Pin;
 
 pub use change::{Change, Durability, Recorded};
 pub use embedded::{
-    BackupError, Embedded, Existing, OpenError, RestoreError, RestoreReport, RevivedKey, restore,
+    BackupError, Embedded, Existing, ExportError, OpenError, RestoreError, import, restore,
 };
 pub use error::StoreError;
 pub use feed::{Beat, Entry, Feed, ServerId, StoreId};
 pub use limit::{Limit, LimitKey, Verdict};
 pub use memory_limits::MemoryLimits;
+pub use moving::{
+    ExportReader, ExportWriter, ImportError, Item, Revival, RevivalReport, RevivedKey,
+};
 pub use record::{KeyRecord, LiveReset, OwnedKey, RevokedSession, SessionView, UserRecord};
 
 use crate::domain::{Digest, Email, KeyId, SessionId, Timestamp, UserId};
