@@ -1,0 +1,130 @@
+//! What nodes on one store have in common, beside revocations.
+
+use serde_json::json;
+
+use crate::fleet::Fleet;
+use crate::support::message::Call;
+use crate::support::redis::Redis;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_in_brake_counts_attempts_on_all_nodes() {
+    let redis = Redis::start().await;
+    let fleet = Fleet::of(1, redis.address()).await;
+    let brake = "[login]\nper_account_and_address = \"4 per 1h\"\nper_address = \"1000 per 1m\"\n\
+                 per_account = \"1000 per 1m\"\n";
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        nodes.push(fleet.setup(redis.address()).toml(brake).start_empty().await);
+    }
+    let body = json!({"email": "nobody@example.com", "password": "wrong password"});
+    let call = Call::post("/api/auth/login").json(&body);
+
+    let mut statuses = Vec::new();
+    for attempt in 0..6 {
+        statuses.push(nodes[attempt % 2].call(&call).await.status);
+    }
+
+    assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_say_how_safe_they_are() {
+    let redis = Redis::start().await;
+    let fleet = Fleet::of(1, redis.address()).await;
+    let made = |name: &str| {
+        Call::post("/api/api-keys")
+            .bearer(&fleet.administrator().token)
+            .json(&json!({"name": name}))
+    };
+    let answer = fleet.nodes[0].call(&made("alone")).await.expect(201);
+    assert_eq!(answer.headers.get("dariet-durability"), Some("primary"));
+
+    let replica = Redis::replica_of(redis.address()).await;
+    replica.caught_up_with(&redis).await;
+    let answer = fleet.nodes[0].call(&made("together")).await.expect(201);
+    assert_eq!(answer.headers.get("dariet-durability"), Some("replicated"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_key_was_last_used_is_known_to_all_nodes() {
+    let redis = Redis::start().await;
+    let mut fleet = Fleet::of(2, redis.address()).await;
+    let key = fleet.new_key(0).await;
+    let call = Call::get("/x").bearer(&key.key);
+    fleet.nodes[1].call(&call).await.expect(200);
+
+    // It is written at the latest when the node ends.
+    assert!(fleet.nodes[1].node_mut().stop().await.success());
+
+    let list = Call::get("/api/api-keys").bearer(&fleet.administrator().token);
+    let list = fleet.nodes[0].call(&list).await.expect(200).json();
+    let found = list.as_array().unwrap().iter().find(|it| it["id"] == *key.id);
+    assert!(found.unwrap()["last_used_at"].is_string(), "{list}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_a_key_that_others_sign_with_is_not_ready() {
+    let redis = Redis::start().await;
+    let fleet = Fleet::of(1, redis.address()).await;
+    let stranger = Fleet::of(0, redis.address()).await;
+    let node = stranger.setup(redis.address()).start_empty().await;
+
+    let answer = node.ask_ops("/readyz").await;
+
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    assert_eq!(answer.status, 503, "{body}");
+    assert!(body.contains("signing key"), "{body}");
+    fleet.nodes[0].ask_ops("/readyz").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_moves_from_a_file_to_redis_and_back_without_loss() {
+    let redis = Redis::start().await;
+    let fleet = Fleet::of(0, redis.address()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (first, second) = (file("first.jsonl"), file("second.jsonl"));
+
+    let embedded = crate::support::setup::Setup::before(fleet.service.address)
+        .start()
+        .await;
+    let user = embedded.new_user("ada", "viewer").await;
+    let key = embedded.new_key(&user).await;
+    let gone = embedded.new_key(&user).await;
+    embedded.revoke(&gone).await;
+    embedded.log_out(&user).await;
+    ok(&embedded.command(&["store", "export", &first], ""));
+
+    let shared = fleet.setup(redis.address()).start_empty().await;
+    let refused = shared.command(&["store", "import", &first], "");
+    assert!(refused.status.success(), "{refused:?}");
+    ok(&shared.command(&["store", "export", &second], ""));
+
+    assert_eq!(records(&first), records(&second));
+    let call = Call::get("/x").bearer(&key.key);
+    shared.call(&call).await.expect(200);
+    let call = Call::get("/x").bearer(&gone.key);
+    assert_eq!(shared.call(&call).await.refusal().1, "key_revoked");
+}
+
+fn ok(output: &std::process::Output) {
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// What an export holds, but for what moving changes, in an order of its own.
+fn records(file: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut records: Vec<serde_json::Value> = text
+        .lines()
+        .skip(1)
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for record in &mut records {
+        if let Some(user) = record.get_mut("user").and_then(|user| user.as_object_mut()) {
+            user.remove("epoch");
+            user.remove("version");
+        }
+    }
+    records.sort_by_key(ToString::to_string);
+    records
+}
