@@ -8,9 +8,11 @@ mod change;
 mod embedded;
 mod error;
 mod feed;
+mod lifetime;
 mod limit;
 mod memory_limits;
 mod record;
+mod redis;
 
 use std::fmt;
 use std::pin::Pin;
@@ -24,6 +26,7 @@ pub use feed::{Beat, Entry, Feed, ServerId, StoreId};
 pub use limit::{Limit, LimitKey, Verdict};
 pub use memory_limits::MemoryLimits;
 pub use record::{KeyRecord, LiveReset, OwnedKey, RevokedSession, SessionView, UserRecord};
+pub use redis::{Finding, Redis, RedisSetupError, Severity};
 
 use crate::domain::{Digest, Email, KeyId, SessionId, Timestamp, UserId};
 
