@@ -84,6 +84,9 @@ pub enum CliError {
     /// There is nothing to back up.
     #[error("there is no store at {} yet", .0.display())]
     NoStore(PathBuf),
+    /// The store is no file of this machine.
+    #[error("[store] url names Redis, which has backups of its own: see its manual on persistence")]
+    NoStoreFile,
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),

@@ -17,7 +17,9 @@ use crate::store::{Embedded, Existing, RevivalReport, restore};
 const BACKUP_PATIENCE: Duration = Duration::from_secs(3600);
 
 pub(super) fn run(command: StoreCommand, config: &Config, output: &Output) -> Result<(), CliError> {
-    let StoreUrl::Embedded(store) = &config.store;
+    let StoreUrl::Embedded(store) = &config.store else {
+        return Err(CliError::NoStoreFile);
+    };
     match command {
         StoreCommand::Export { file } => moving::export(config, &file, output),
         StoreCommand::Import { file } => moving::import(config, &file, output),

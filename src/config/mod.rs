@@ -14,7 +14,9 @@ mod passwords;
 mod pattern;
 mod quantity;
 mod read;
+mod redis;
 mod routes;
+mod secret;
 mod section;
 mod server;
 mod sessions;
@@ -40,6 +42,10 @@ pub use mail::{Mail, MailTransport};
 pub use mistake::{Colour, Mistake, Mistakes};
 pub use passwords::{Login, Passwords, Rate};
 pub use read::environment;
+pub use redis::{
+    OnStale, RedisAddress, RedisClientCertificate, RedisHost, RedisLogin, RedisServers, RedisStore,
+    RedisTls,
+};
 pub use routes::{Access, Route, Rule};
 pub use server::{Http2, Server, Tls};
 pub use sessions::{Algorithm, ApiKeys, Sessions, SigningKeyFile};

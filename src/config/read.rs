@@ -76,7 +76,11 @@ impl Config {
         let store = root.section("store", StoreUrl::read);
         let admin = root.section("admin", |section| Admin::read(section, &store, &mut taken));
         let mail = root.place_of("mail");
+        let shared = matches!(store, StoreUrl::Redis(_)).then(|| root.place_of("store"));
         let sessions = root.section("sessions", |section| {
+            if let Some(store) = shared.flatten() {
+                Sessions::require_signing_keys(section, store);
+            }
             Sessions::read(section, &server.listen, mail)
         });
         let mail = root.optional_section("mail", |section| Mail::read(section, &sessions));

@@ -75,6 +75,11 @@ impl<'a> Text<'a> {
         self.origin.place.clone()
     }
 
+    /// The folder that relative paths start from.
+    pub(super) const fn base(&self) -> &'a std::path::Path {
+        self.origin.context.base
+    }
+
     /// The path it names, relative to the folder of the configuration.
     pub(super) fn path(&self) -> Option<std::path::PathBuf> {
         if self.value.is_empty() || self.value.contains('\0') {

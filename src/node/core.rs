@@ -42,7 +42,9 @@ impl Core {
     /// Opens the store of `config` and builds everything over it; changes run on `runtime`.
     pub(super) fn open(config: &Config, runtime: &Handle) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let StoreUrl::Embedded(file) = &config.store;
+        let StoreUrl::Embedded(file) = &config.store else {
+            return Err(NodeError::SharedStore);
+        };
         let embedded = Embedded::open(file)?;
         let store: Arc<dyn Store> = Arc::<Embedded>::clone(&embedded);
         let tokens = tokens(config, file, clock.as_ref())?;

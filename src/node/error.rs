@@ -21,6 +21,9 @@ pub enum NodeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// A store that several nodes share.
+    #[error("[store] url names Redis, which this node cannot use yet; write \"embedded:FILE\"")]
+    SharedStore,
     /// A signing key.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),

@@ -8,10 +8,12 @@ mod change;
 mod embedded;
 mod error;
 mod feed;
+mod lifetime;
 mod limit;
 mod memory_limits;
 mod moving;
 mod record;
+mod redis;
 
 use std::fmt;
 use std::pin::Pin;
@@ -28,6 +30,7 @@ pub use moving::{
     ExportReader, ExportWriter, ImportError, Item, Revival, RevivalReport, RevivedKey,
 };
 pub use record::{KeyRecord, LiveReset, OwnedKey, RevokedSession, SessionView, UserRecord};
+pub use redis::{Finding, Redis, RedisSetupError, Severity};
 
 use crate::domain::{Digest, Email, KeyId, SessionId, Timestamp, UserId};
 

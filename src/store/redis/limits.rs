@@ -1,0 +1,208 @@
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use redis::Cmd;
+
+use super::connection::Connection;
+use super::dialer::Dialer;
+use super::fault::Fault;
+use super::keys::Keys;
+use super::scripts::{GIVE_BACK, TAKE};
+use super::slots::{SlotMap, slot_of};
+use super::trouble::Trouble;
+use crate::config::{RedisAddress, RedisHost};
+use crate::domain::Timestamp;
+use crate::store::{Limit, Verdict};
+
+/// Rate limits that all nodes share, as long as the server answers.
+///
+/// In a Cluster they are spread over its nodes, and a script may touch one slot only: what is taken
+/// together is taken slot by slot, and given back where one of them refuses.
+pub(super) struct Limits {
+    own: Arc<Connection>,
+    spread: Option<Spread>,
+}
+
+/// The nodes of a Cluster, by the slots they had when the session began.
+struct Spread {
+    slots: SlotMap,
+    own: RedisHost,
+    dialer: Dialer,
+    others: Mutex<HashMap<RedisHost, Arc<Connection>>>,
+}
+
+/// How long a limit may take: behind it somebody waits for an answer, and this node has its own.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The longest span that is told apart from for ever, so that no number overflows: ten years.
+const MAX_MILLIS: f64 = 315_360_000_000.0;
+
+impl Limits {
+    pub(super) fn new(
+        own: Connection,
+        address: &RedisAddress,
+        slots: Option<SlotMap>,
+        dialer: Dialer,
+    ) -> Self {
+        let spread = match (slots, address) {
+            (Some(slots), RedisAddress::Host(own)) => Some(Spread {
+                slots,
+                own: own.clone(),
+                dialer,
+                others: Mutex::default(),
+            }),
+            _ => None,
+        };
+        Self {
+            own: Arc::new(own),
+            spread,
+        }
+    }
+
+    /// Takes one from each of `limits`, or from none of them.
+    pub(super) async fn take(
+        &self,
+        keys: &Keys,
+        limits: &[Limit],
+        now: Timestamp,
+    ) -> Result<Verdict, Fault> {
+        if limits.is_empty() {
+            return Ok(Verdict::Pass);
+        }
+        let named: Vec<_> = limits
+            .iter()
+            .map(|limit| (keys.limit(limit.key), limit))
+            .collect();
+        let Some(spread) = &self.spread else {
+            return take(&self.own, &named, now).await;
+        };
+        let mut groups = BTreeMap::<u16, Vec<(String, &Limit)>>::new();
+        for (key, limit) in named {
+            groups.entry(slot_of(&key)).or_default().push((key, limit));
+        }
+        let asked = groups.iter().map(|(slot, group)| async move {
+            let connection = spread.connection(*slot, &self.own).await?;
+            let verdict = spread.noted(*slot, take(&connection, group, now).await)?;
+            Ok::<_, Fault>((connection, group, verdict))
+        });
+        let answers = join_all(asked).await;
+        let verdict = longest(answers.iter());
+        if matches!(verdict, Some(Verdict::Pass)) {
+            return Ok(Verdict::Pass);
+        }
+        let mut failed = None;
+        for answer in answers {
+            match answer {
+                // What cannot be given back comes back with time.
+                Ok((connection, group, Verdict::Pass)) => {
+                    let _ = give_back(&connection, group).await;
+                }
+                Ok(_) => {}
+                Err(fault) => failed = Some(fault),
+            }
+        }
+        match (verdict, failed) {
+            (Some(verdict), _) => Ok(verdict),
+            (None, failed) => Err(failed.unwrap_or(Fault::Silent(None))),
+        }
+    }
+}
+
+/// The longest wait, a pass when all pass, nothing when that is not known.
+fn longest<'a, T: 'a>(
+    answers: impl Iterator<Item = &'a Result<(T, &'a Vec<(String, &'a Limit)>, Verdict), Fault>>,
+) -> Option<Verdict> {
+    let (mut longest, mut is_known) = (None, true);
+    for answer in answers {
+        match answer {
+            Ok((_, _, Verdict::Wait(wait))) => longest = longest.max(Some(*wait)),
+            Ok((_, _, Verdict::Pass)) => {}
+            Err(_) => is_known = false,
+        }
+    }
+    match longest {
+        Some(wait) => Some(Verdict::Wait(wait)),
+        None => is_known.then_some(Verdict::Pass),
+    }
+}
+
+impl Spread {
+    async fn connection(&self, slot: u16, own: &Arc<Connection>) -> Result<Arc<Connection>, Fault> {
+        let host = self.slots.primary_of(slot);
+        let host = host.ok_or_else(|| Fault::Unasked(format!("no node has slot {slot}")))?;
+        if *host == self.own {
+            return Ok(Arc::clone(own));
+        }
+        if let Some(connection) = self.others.lock().get(host) {
+            return Ok(Arc::clone(connection));
+        }
+        // A node that holds limits alone is no trouble for the session.
+        let trouble = Arc::<Trouble>::default();
+        let address = RedisAddress::Host(host.clone());
+        let connection = Arc::new(self.dialer.dial(&address, &trouble).await?);
+        let mut others = self.others.lock();
+        others.insert(host.clone(), Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// A connection that failed is made anew the next time.
+    fn noted(&self, slot: u16, answer: Result<Verdict, Fault>) -> Result<Verdict, Fault> {
+        if answer.is_err()
+            && let Some(host) = self.slots.primary_of(slot)
+        {
+            self.others.lock().remove(host);
+        }
+        answer
+    }
+}
+
+async fn take(
+    connection: &Connection,
+    limits: &[(String, &Limit)],
+    now: Timestamp,
+) -> Result<Verdict, Fault> {
+    let call = |call: &mut Cmd| {
+        call.arg(limits.len());
+        for (key, _) in limits {
+            call.arg(key);
+        }
+        call.arg(now.as_millis());
+        for (_, limit) in limits {
+            let every = every(limit);
+            let span = (every * f64::from(limit.burst.max(1))).min(MAX_MILLIS);
+            call.arg(every).arg(span);
+        }
+    };
+    let micros: u64 = connection.run(&TAKE, call, PATIENCE).await?;
+    Ok(match micros {
+        0 => Verdict::Pass,
+        micros => Verdict::Wait(Duration::from_micros(micros)),
+    })
+}
+
+async fn give_back(connection: &Connection, limits: &[(String, &Limit)]) -> Result<(), Fault> {
+    let call = |call: &mut Cmd| {
+        call.arg(limits.len());
+        for (key, _) in limits {
+            call.arg(key);
+        }
+        for (_, limit) in limits {
+            call.arg(every(limit));
+        }
+    };
+    connection.run(&GIVE_BACK, call, PATIENCE).await
+}
+
+fn every(limit: &Limit) -> f64 {
+    (limit.every.as_secs_f64() * 1000.0).min(MAX_MILLIS)
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Limits(..)")
+    }
+}
