@@ -136,7 +136,9 @@ pub enum Doubt {
 enum Phase {
     Apart,
     /// Connected, with a doubt: a server that cannot be believed must not settle it.
-    Proving { is_paused: bool },
+    Proving {
+        is_paused: bool,
+    },
     Doubting,
     SendingAgain(VecDeque<Entry>),
     Rechecking,
@@ -357,7 +359,9 @@ impl Follower {
             self.doubt = Some(Doubt::Replaced);
             self.due.push_back(Step::Replace);
         }
-        let same = beat.store.filter(|store| self.store.is_none_or(|own| own == *store));
+        let same = beat
+            .store
+            .filter(|store| self.store.is_none_or(|own| own == *store));
         if same.is_none() {
             self.lost();
         }

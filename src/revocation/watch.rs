@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         CredentialId, Email, ManualClock, ManualUptime, Principal, Role, SessionId, Timestamp,
-        UserId, UserName,
+        Uptime, UserId, UserName,
     };
     use crate::revocation::OnStale;
 
@@ -266,10 +266,7 @@ mod tests {
     fn exchanges_are_cut_at_the_bound_where_that_is_asked_for_and_public_ones_never() {
         let before = BOUND - Duration::from_nanos(1);
         assert_eq!(alarms(OnStale::Cut, before), [None, None]);
-        assert_eq!(
-            alarms(OnStale::Cut, BOUND),
-            [Some(Alarm::Unverified), None]
-        );
+        assert_eq!(alarms(OnStale::Cut, BOUND), [Some(Alarm::Unverified), None]);
         assert_eq!(alarms(OnStale::GoOn, BOUND), [None, None]);
     }
 }
