@@ -30,7 +30,7 @@ pub(super) enum Source {
 /// Why an answer was broken off. The client must see that it is not whole.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Its credential was revoked or has expired.
+    /// Its credential was revoked or has expired, or nobody knows.
     #[error("the exchange was cut")]
     Cut,
     /// The upstream sent nothing for too long.
@@ -98,7 +98,9 @@ impl GatewayBody {
             return Poll::Pending;
         };
         match alarm {
-            Alarm::Ended(_) | Alarm::Expired => Poll::Ready(self.fail(End::Cut, BodyError::Cut)),
+            Alarm::Ended(_) | Alarm::Expired | Alarm::Unverified => {
+                Poll::Ready(self.fail(End::Cut, BodyError::Cut))
+            }
             Alarm::Stale => match self.recheck.poll(cx, &mut self.record) {
                 Poll::Ready(true) | Poll::Pending => Poll::Pending,
                 Poll::Ready(false) => Poll::Ready(self.fail(End::Cut, BodyError::Cut)),

@@ -36,7 +36,7 @@ use crate::http::{
     remove_credentials, remove_offered_tokens, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
-use crate::revocation::{Admission, Alarm, Watch};
+use crate::revocation::{Admission, Alarm, NotFresh, Watch};
 use crate::telemetry::{AccessBuffer, Labels, WorkerMetrics};
 
 pub use self::body::{BodyError, GatewayBody};
@@ -253,6 +253,7 @@ impl Gateway {
         if upgrade != Upgrade::WebSocket
             && let Some((admission, place)) = peer.admission(&head.headers, now)
         {
+            self.shared.authenticator.freshness().check()?;
             admission.note_used(now);
             return Ok(Some((admission, place)));
         }
@@ -289,6 +290,10 @@ impl Gateway {
             Err(Alarm::Ended(ended)) => {
                 record.end = Some(End::Cut);
                 ended.into()
+            }
+            Err(Alarm::Unverified) => {
+                record.end = Some(End::Cut);
+                NotFresh::Stale.into()
             }
             Err(Alarm::Expired | Alarm::Stale) => Code::SessionExpired.into(),
         };

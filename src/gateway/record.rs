@@ -43,7 +43,7 @@ pub(super) struct Record {
 /// How an answer ended that was not given whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Its credential was revoked or has expired.
+    /// Its credential was revoked or has expired, or nobody knows whether it was.
     Cut,
     /// The upstream broke off or was too slow.
     Upstream,

@@ -207,7 +207,9 @@ impl Crew {
                 let watch = Watch::new();
                 let attended = Rc::clone(&watch);
                 let time = Arc::clone(&clock);
-                tokio::task::spawn_local(async move { attended.attend(bell, time).await });
+                let freshness = Arc::clone(shared.authenticator.freshness());
+                let attending = async move { attended.attend(bell, time, freshness).await };
+                tokio::task::spawn_local(attending);
                 let gateway = Gateway::new(shared, watch, access, metrics);
                 let worker = Worker::new(gateway, settings, drain, tls, clock);
                 worker.serve(sockets, room).await

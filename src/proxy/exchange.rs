@@ -58,7 +58,10 @@ impl Exchange {
     #[must_use]
     pub fn is_cut(&self) -> bool {
         !self.is_parting.get()
-            && matches!(self.watched.alarm(), Some(Alarm::Ended(_) | Alarm::Expired))
+            && matches!(
+                self.watched.alarm(),
+                Some(Alarm::Ended(_) | Alarm::Expired | Alarm::Unverified)
+            )
     }
 
     /// It was cut, and all that is still to come is the goodbye.

@@ -16,3 +16,8 @@ pub(super) fn tombstone_ends(revoked_at: Timestamp) -> Timestamp {
 pub(super) fn address_ends(last: Timestamp) -> Timestamp {
     last.after(ADDRESS)
 }
+
+/// When an address was last used that counts until `ends`.
+pub(super) fn address_last(ends: Timestamp) -> Timestamp {
+    ends.before(ADDRESS)
+}

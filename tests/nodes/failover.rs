@@ -2,36 +2,40 @@
 
 use std::time::Duration;
 
-use crate::fleet::{Fleet, MAX_STALENESS, PROMPT};
-use crate::support::redis::Redis;
-use crate::support::relay::{Network, Relay};
+use redis::Value;
+
+use crate::fleet::{Fleet, MAX_STALENESS, PROMPT, at, replica_of};
+use crate::redis_server::{RedisServer, is_following, until};
+use crate::relay::{Network, Relay};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_that_was_lost_in_a_failover_is_sent_again() {
-    let primary = Redis::start().await;
-    let way = Relay::to(primary.address()).await;
-    let replica = Redis::replica_of(way.address).await;
-    let mut fleet = Fleet::with(2, primary.address(), "require_replica = false\n").await;
+    let primary = RedisServer::start();
+    let way = Relay::to(at(&primary)).await;
+    let replica = replica_of(way.address);
+    let mut fleet = Fleet::with(2, at(&primary), "require_replica = false\n").await;
     let mut clients = fleet.watch().await;
     let key = fleet.new_key(0).await;
     let doomed = fleet.probe(&key.key);
     for probe in &doomed {
         probe.gets(200).await;
     }
-    replica.caught_up_with(&primary).await;
+    until("the replica to follow", || is_following(&replica));
 
     clients.begin();
     way.set(Network::HalfOpen);
     let revoked = fleet.revoke(0, &key).await;
     doomed[1].gets(401).await;
-    replica.command(&["REPLICAOF", "NO", "ONE"]);
+    replica.ask::<Value>(&["REPLICAOF", "NO", "ONE"]);
     for network in &fleet.networks {
-        network.lead_to(replica.address());
+        network.lead_to(at(&replica));
     }
     for node in &fleet.nodes {
         let log = &node.node().log;
-        log.wait_for("the other server", |line| line["message"] == "store link up" && line["doubt"] == "server")
-            .await;
+        log.wait_for("the other server", |line| {
+            line["message"] == "store link up" && line["doubt"] == "server"
+        })
+        .await;
     }
     clients.all_get(200).await;
 
@@ -40,7 +44,7 @@ async fn a_revocation_that_was_lost_in_a_failover_is_sent_again() {
         probe.was_not_let_in(revoked, PROMPT);
     }
     // A node that knows nothing of it is told by the store.
-    fleet.join(replica.address()).await;
+    fleet.join(at(&replica)).await;
     let refusal = fleet.probe(&key.key).pop().unwrap().gets(401).await;
     assert_eq!(refusal.code, "key_revoked");
     clients.tell("failover that lost a revocation");
@@ -49,21 +53,21 @@ async fn a_revocation_that_was_lost_in_a_failover_is_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_is_cut_off_with_its_clients_is_not_believed() {
-    let primary = Redis::start().await;
-    let way = Relay::to(primary.address()).await;
-    let replica = Redis::replica_of(way.address).await;
-    let fleet = Fleet::of(2, primary.address()).await;
+    let primary = RedisServer::start();
+    let way = Relay::to(at(&primary)).await;
+    let replica = replica_of(way.address);
+    let fleet = Fleet::of(2, at(&primary)).await;
     let mut clients = fleet.watch().await;
     let key = fleet.new_key(0).await;
     let doomed = fleet.probe(&key.key);
     doomed[0].gets(200).await;
-    replica.caught_up_with(&primary).await;
+    until("the replica to follow", || is_following(&replica));
 
     // The old primary and node 0 see each other, and nobody else; node 1 follows the new one.
     clients.begin();
     way.set(Network::HalfOpen);
-    replica.command(&["REPLICAOF", "NO", "ONE"]);
-    fleet.networks[1].lead_to(replica.address());
+    replica.ask::<Value>(&["REPLICAOF", "NO", "ONE"]);
+    fleet.networks[1].lead_to(at(&replica));
     clients.get_from(1, 503).await;
     clients.get_from(1, 200).await;
     let revoked = fleet.revoke(1, &key).await;
@@ -71,7 +75,7 @@ async fn a_primary_that_is_cut_off_with_its_clients_is_not_believed() {
 
     doomed[0].was_not_let_in(revoked, MAX_STALENESS);
     doomed[1].was_not_let_in(revoked, Duration::ZERO);
-    fleet.networks[0].lead_to(replica.address());
+    fleet.networks[0].lead_to(at(&replica));
     clients.all_get(200).await;
     assert_eq!(doomed[0].gets(401).await.code, "key_revoked");
     clients.tell("split brain");

@@ -5,27 +5,32 @@
 
 use std::time::Duration;
 
+use redis::Value;
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::fleet::{Fleet, MAX_STALENESS, PROMPT};
+use crate::fleet::{Fleet, MAX_STALENESS, PROMPT, at};
+use crate::redis_server::{RedisBuilder, RedisServer};
+use crate::relay::Network;
 use crate::support::message::Call;
-use crate::support::redis::Redis;
-use crate::support::relay::Network;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_store_is_missed_within_the_bound_and_found_again() {
-    let mut redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let mut redis = RedisBuilder::default()
+        .setting("appendonly yes")
+        .setting("appendfsync always")
+        .start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
 
     clients.begin();
     redis.kill();
     clients.all_get(503).await;
-    let refused = fleet.nodes[0].call(&Call::get("/x").bearer(&fleet.administrator().token));
-    let refused = refused.await;
+    let call = Call::get("/x").bearer(&fleet.administrator().token);
+    let refused = fleet.nodes[0].call(&call).await;
     assert!(refused.headers.has("retry-after"));
     assert_eq!(refused.refusal(), (503, "store_unavailable".to_owned()));
-    redis.start_again().await;
+    redis.restart();
     clients.all_get(200).await;
 
     clients.tell("store killed and started again");
@@ -34,14 +39,14 @@ async fn a_killed_store_is_missed_within_the_bound_and_found_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_store_is_missed_within_the_bound_and_found_again() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
 
     clients.begin();
-    redis.pause();
+    redis.signal(Signal::STOP);
     clients.all_get(503).await;
-    redis.resume();
+    redis.signal(Signal::CONT);
     clients.all_get(200).await;
 
     clients.tell("store paused and resumed");
@@ -60,8 +65,8 @@ async fn a_node_whose_connection_is_half_open_lets_nobody_in_past_the_bound() {
 
 /// One of two nodes loses the store; what is revoked on the other meanwhile must not work there.
 async fn cut_off(network: Network, what: &str) {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
     let key = fleet.new_key(0).await;
     let doomed = fleet.probe(&key.key);
@@ -84,8 +89,8 @@ async fn cut_off(network: Network, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flicker_of_the_connection_costs_no_request() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(1, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(1, at(&redis)).await;
     let mut clients = fleet.watch().await;
 
     clients.begin();
@@ -95,7 +100,9 @@ async fn a_flicker_of_the_connection_costs_no_request() {
         fleet.nodes[0]
             .node()
             .log
-            .wait_for("the link to be back", |line| line["message"] == "store link up")
+            .wait_for("the link to be back", |line| {
+                line["message"] == "store link up"
+            })
             .await;
         clients.all_get(200).await;
     }
@@ -107,8 +114,8 @@ async fn a_flicker_of_the_connection_costs_no_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_a_second_late_is_still_fresh_enough() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
     let key = fleet.new_key(0).await;
     let doomed = fleet.probe(&key.key);
@@ -131,19 +138,20 @@ async fn a_store_that_is_a_second_late_is_still_fresh_enough() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_store_refuses_changes_and_goes_on_otherwise() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
     let key = fleet.new_key(0).await;
 
     clients.begin();
-    redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    let call = Call::delete(&format!("/api/api-keys/{}", key.id)).bearer(&fleet.administrator().token);
+    redis.ask::<Value>(&["CONFIG", "SET", "maxmemory", "1"]);
+    let call =
+        Call::delete(&format!("/api/api-keys/{}", key.id)).bearer(&fleet.administrator().token);
     let refused = fleet.nodes[0].call(&call).await;
     assert_eq!(refused.refusal(), (503, "store_unavailable".to_owned()));
     let call = Call::get("/x").bearer(&key.key);
     fleet.nodes[1].call(&call).await.expect(200);
-    redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    redis.ask::<Value>(&["CONFIG", "SET", "maxmemory", "0"]);
     fleet.revoke(0, &key).await;
     clients.all_get(200).await;
 
@@ -154,28 +162,30 @@ async fn a_full_store_refuses_changes_and_goes_on_otherwise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_lost_everything_is_not_taken_for_the_old_one() {
-    let redis = Redis::start().await;
-    let other = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let other = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
 
     clients.begin();
     for network in &fleet.networks {
-        network.lead_to(other.address());
+        network.lead_to(at(&other));
     }
     clients.all_get(503).await;
     let call = Call::get("/x").bearer(&fleet.administrator().token);
     for node in &fleet.nodes {
         node.node()
             .log
-            .wait_for("the store to be missed", |line| line["message"] == "store replaced")
+            .wait_for("the store to be missed", |line| {
+                line["message"] == "store replaced"
+            })
             .await;
         let refusal = node.call(&call).await.refusal();
         assert_eq!(refusal, (503, "store_replaced".to_owned()));
     }
-    assert_eq!(other.command(&["DBSIZE"]).trim(), "0");
+    assert_eq!(other.ask::<u64>(&["DBSIZE"]), 0);
     for network in &fleet.networks {
-        network.lead_to(redis.address());
+        network.lead_to(at(&redis));
     }
     clients.all_get(200).await;
 
@@ -185,18 +195,18 @@ async fn a_store_that_lost_everything_is_not_taken_for_the_old_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_store_at_the_same_address_is_not_taken_for_the_old_one() {
-    let (redis, other) = (Redis::start().await, Redis::start().await);
-    let fleet = Fleet::of(2, redis.address()).await;
-    let stranger = Fleet::of(1, other.address()).await;
+    let (redis, other) = (RedisServer::start(), RedisServer::start());
+    let fleet = Fleet::of(2, at(&redis)).await;
+    let stranger = Fleet::of(1, at(&other)).await;
     let mut clients = fleet.watch().await;
 
     clients.begin();
-    fleet.networks[1].lead_to(other.address());
+    fleet.networks[1].lead_to(at(&other));
     clients.get_from(1, 503).await;
     let call = Call::get("/x").bearer(&stranger.administrator().token);
     let refusal = fleet.nodes[1].call(&call).await.refusal();
     assert_eq!(refusal.0, 503, "{}", refusal.1);
-    fleet.networks[1].lead_to(redis.address());
+    fleet.networks[1].lead_to(at(&redis));
     clients.all_get(200).await;
 
     clients.tell("another store");
@@ -205,23 +215,26 @@ async fn another_store_at_the_same_address_is_not_taken_for_the_old_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_became_a_replica_is_not_believed() {
-    let (redis, other) = (Redis::start().await, Redis::start().await);
-    let fleet = Fleet::of(2, redis.address()).await;
+    let (redis, other) = (RedisServer::start(), RedisServer::start());
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
 
     clients.begin();
-    let port = other.address().port().to_string();
+    let port = at(&other).port().to_string();
     // What a failover does to the old primary; here the new one is empty, and nobody follows it.
-    redis.command(&["CONFIG", "SET", "replica-serve-stale-data", "yes"]);
-    other.pause();
-    redis.command(&["REPLICAOF", "127.0.0.1", &port]);
+    redis.ask::<Value>(&["CONFIG", "SET", "replica-serve-stale-data", "yes"]);
+    other.signal(Signal::STOP);
+    redis.ask::<Value>(&["REPLICAOF", "127.0.0.1", &port]);
     clients.all_get(503).await;
-    let change = Call::new("PATCH", &format!("/api/auth/users/{}", fleet.administrator().user))
-        .bearer(&fleet.administrator().token)
-        .json(&json!({"name": "Other"}));
+    let change = Call::new(
+        "PATCH",
+        &format!("/api/auth/users/{}", fleet.administrator().user),
+    )
+    .bearer(&fleet.administrator().token)
+    .json(&json!({"name": "Other"}));
     assert_eq!(fleet.nodes[0].call(&change).await.status, 503);
-    redis.command(&["REPLICAOF", "NO", "ONE"]);
-    other.resume();
+    redis.ask::<Value>(&["REPLICAOF", "NO", "ONE"]);
+    other.signal(Signal::CONT);
     clients.all_get(200).await;
 
     clients.tell("store demoted and promoted again");

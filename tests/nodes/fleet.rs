@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::probe::Probe;
+use super::redis_server::{RedisBuilder, RedisServer};
+use super::relay::Relay;
 use crate::support::accounts::{Key, Session};
 use crate::support::node;
-use crate::support::relay::Relay;
+
 use crate::support::service::Service;
 use crate::support::setup::Setup;
 use crate::support::world::World;
@@ -39,7 +41,9 @@ impl Fleet {
     pub async fn with(count: usize, redis: SocketAddr, store: &str) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let mut create = node::command(&keys.path().join("none.toml"));
-        create.args(["signing-key", "create"]).arg(keys.path().join("a.pem"));
+        create
+            .args(["signing-key", "create"])
+            .arg(keys.path().join("a.pem"));
         assert!(create.output().unwrap().status.success());
         let mut fleet = Self {
             nodes: Vec::new(),
@@ -117,6 +121,16 @@ impl Fleet {
         clients.all_get(200).await;
         clients
     }
+}
+
+/// Where a server listens.
+pub fn at(server: &RedisServer) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], server.port))
+}
+
+/// A server that follows the one at this address.
+pub fn replica_of(primary: SocketAddr) -> RedisServer {
+    RedisBuilder::default().replica_of(primary.port()).start()
 }
 
 /// Clients with good credentials at every node.

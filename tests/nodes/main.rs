@@ -19,8 +19,12 @@ mod failover;
 mod faults;
 mod fleet;
 mod probe;
+#[path = "../support/redis.rs"]
+#[expect(dead_code, reason = "other test programs use more of it")]
+mod redis_server;
+mod relay;
 mod revocation;
-mod together;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other test programs use more of the world")]
 mod support;
+mod together;

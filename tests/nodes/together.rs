@@ -2,19 +2,19 @@
 
 use serde_json::json;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, at, replica_of};
+use crate::redis_server::{RedisServer, is_following, until};
 use crate::support::message::Call;
-use crate::support::redis::Redis;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_in_brake_counts_attempts_on_all_nodes() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(1, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(1, at(&redis)).await;
     let brake = "[login]\nper_account_and_address = \"4 per 1h\"\nper_address = \"1000 per 1m\"\n\
                  per_account = \"1000 per 1m\"\n";
     let mut nodes = Vec::new();
     for _ in 0..2 {
-        nodes.push(fleet.setup(redis.address()).toml(brake).start_empty().await);
+        nodes.push(fleet.setup(at(&redis)).toml(brake).start_empty().await);
     }
     let body = json!({"email": "nobody@example.com", "password": "wrong password"});
     let call = Call::post("/api/auth/login").json(&body);
@@ -29,8 +29,8 @@ async fn the_log_in_brake_counts_attempts_on_all_nodes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_say_how_safe_they_are() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(1, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(1, at(&redis)).await;
     let made = |name: &str| {
         Call::post("/api/api-keys")
             .bearer(&fleet.administrator().token)
@@ -39,16 +39,16 @@ async fn changes_say_how_safe_they_are() {
     let answer = fleet.nodes[0].call(&made("alone")).await.expect(201);
     assert_eq!(answer.headers.get("dariet-durability"), Some("primary"));
 
-    let replica = Redis::replica_of(redis.address()).await;
-    replica.caught_up_with(&redis).await;
+    let replica = replica_of(at(&redis));
+    until("the replica to follow", || is_following(&replica));
     let answer = fleet.nodes[0].call(&made("together")).await.expect(201);
     assert_eq!(answer.headers.get("dariet-durability"), Some("replicated"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_key_was_last_used_is_known_to_all_nodes() {
-    let redis = Redis::start().await;
-    let mut fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let mut fleet = Fleet::of(2, at(&redis)).await;
     let key = fleet.new_key(0).await;
     let call = Call::get("/x").bearer(&key.key);
     fleet.nodes[1].call(&call).await.expect(200);
@@ -58,16 +58,20 @@ async fn when_a_key_was_last_used_is_known_to_all_nodes() {
 
     let list = Call::get("/api/api-keys").bearer(&fleet.administrator().token);
     let list = fleet.nodes[0].call(&list).await.expect(200).json();
-    let found = list.as_array().unwrap().iter().find(|it| it["id"] == *key.id);
+    let found = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["id"] == *key.id);
     assert!(found.unwrap()["last_used_at"].is_string(), "{list}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_a_key_that_others_sign_with_is_not_ready() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(1, redis.address()).await;
-    let stranger = Fleet::of(0, redis.address()).await;
-    let node = stranger.setup(redis.address()).start_empty().await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(1, at(&redis)).await;
+    let stranger = Fleet::of(0, at(&redis)).await;
+    let node = stranger.setup(at(&redis)).start_empty().await;
 
     let answer = node.ask_ops("/readyz").await;
 
@@ -79,8 +83,8 @@ async fn a_node_without_a_key_that_others_sign_with_is_not_ready() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_moves_from_a_file_to_redis_and_back_without_loss() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(0, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(0, at(&redis)).await;
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (first, second) = (file("first.jsonl"), file("second.jsonl"));
@@ -95,7 +99,7 @@ async fn a_store_moves_from_a_file_to_redis_and_back_without_loss() {
     embedded.log_out(&user).await;
     ok(&embedded.command(&["store", "export", &first], ""));
 
-    let shared = fleet.setup(redis.address()).start_empty().await;
+    let shared = fleet.setup(at(&redis)).start_empty().await;
     let refused = shared.command(&["store", "import", &first], "");
     assert!(refused.status.success(), "{refused:?}");
     ok(&shared.command(&["store", "export", &second], ""));

@@ -124,7 +124,7 @@ pub(super) async fn unrevoked(
 }
 
 /// When a key stops to count, as a score.
-fn expiry(key: &KeyRecord) -> String {
+pub(super) fn expiry(key: &KeyRecord) -> String {
     key.expires_at
         .map_or_else(|| "+inf".to_owned(), |at| at.as_millis().to_string())
 }

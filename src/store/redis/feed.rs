@@ -70,7 +70,7 @@ impl Feed for Redis {
 impl Redis {
     /// Connections to the primary. They are made on the runtime of the store, so that they outlive the
     /// one that asked.
-    async fn dialled(&self) -> Result<Arc<Session>, StoreError> {
+    pub(super) async fn dialled(&self) -> Result<Arc<Session>, StoreError> {
         let plan = Plan {
             finder: self.finder.clone(),
             dialer: self.dialer.clone(),

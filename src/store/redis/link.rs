@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::entry::{first_number, read_log};
 use super::fault::Fault;
+use super::import::BEING_FILLED;
 use super::info::Info;
 use super::session::{Session, millis, unavailable};
 use crate::store::{Beat, Entry, ServerId, StoreError, StoreId};
@@ -161,6 +162,12 @@ pub(super) fn new_store() -> String {
 }
 
 fn store_id(text: &str) -> Result<StoreId, Fault> {
+    if text == BEING_FILLED {
+        return Err(Fault::Unasked(
+            "the store in redis is being filled by `store import`; if that was broken off, remove its keys and import again"
+                .to_owned(),
+        ));
+    }
     let (format, id) = text.split_once(' ').unwrap_or((text, ""));
     if format != FORMAT && format.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(Fault::Unasked(format!(

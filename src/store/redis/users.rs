@@ -228,7 +228,7 @@ pub(super) async fn page(
     Ok(found)
 }
 
-fn is_admin(user: &UserRecord) -> bool {
+pub(super) fn is_admin(user: &UserRecord) -> bool {
     user.is_active && user.role == Role::Admin
 }
 

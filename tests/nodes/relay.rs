@@ -107,7 +107,9 @@ async fn pass(
     for stream in [&client, &server] {
         stream.set_nodelay(true).unwrap();
         // Without this a dropped connection would end as if its peer had meant it.
-        SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+        SockRef::from(stream)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
     }
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
