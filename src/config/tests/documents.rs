@@ -15,7 +15,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 
 /// The settings whose value in the reference is an example, since they have no default or one that
 /// depends on the machine.
-const EXAMPLES: [&str; 26] = [
+const EXAMPLES: [&str; 28] = [
     "mail.ca",
     "mail.from",
     "mail.password",
@@ -41,6 +41,8 @@ const EXAMPLES: [&str; 26] = [
     "upstreams.*.health_check.host",
     "upstreams.*.health_check.path",
     "upstreams.*.servers",
+    "upstreams.*.servers.url",
+    "upstreams.*.servers.weight",
     "upstreams.*.timeout",
 ];
 

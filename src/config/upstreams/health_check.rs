@@ -31,22 +31,25 @@ impl HealthCheck {
     pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
         let seconds = Duration::from_secs;
         let path = section.required("path", "\"/health\"");
+        let path = path.and_then(|value| path_of(&value));
+        let any_success = Some(200..=299);
         let status = section.value("status");
+        let status = status.map_or(any_success, |value| status_of(&value));
         let host = section.value("host");
+        let host = host.and_then(|value| host_of(&value));
         let span = Duration::from_millis(10)..=seconds(3_600);
         let interval = section.duration("interval", seconds(5), span.clone());
         let timeout = section.duration("timeout", seconds(2), span);
         let healthy_after = section.count("healthy_after", 2, 1..=100);
         let unhealthy_after = section.count("unhealthy_after", 3, 1..=100);
-        let any_success = 200..=299;
         Some(Self {
-            path: path_of(&path?)?,
-            status: status.map_or(Some(any_success), |value| status_of(&value))?,
+            path: path?,
+            status: status?,
             interval,
             timeout,
             healthy_after,
             unhealthy_after,
-            host: host.and_then(|value| host_of(&value)),
+            host,
         })
     }
 }

@@ -88,15 +88,16 @@ impl Members {
         Some(if is_busier { other } else { one })
     }
 
-    /// Draws one by weight that takes requests now.
+    /// Draws one by weight that takes requests now; the next one where it drew `but`.
     fn draw(&self, lane: &Lane, look: &Look<'_>, but: Option<&Rc<Member>>) -> Option<&Rc<Member>> {
         let sum = *self.sums.last()?;
         (0..DRAWS).find_map(|_| {
             let drawn = lane.chance.below(sum);
             let at = self.sums.partition_point(|&sum| sum <= drawn);
-            let member = self.members.get(at)?;
+            let mut member = self.members.get(at)?;
             if but.is_some_and(|but| Rc::ptr_eq(but, member)) {
-                return None;
+                let next = self.members.get(at + 1).or(self.members.first());
+                member = next.filter(|next| !Rc::ptr_eq(next, member))?;
             }
             let fitness = look.fitness(member);
             let takes_it = fitness == WHOLE || lane.chance.below(WHOLE) < fitness;
