@@ -130,6 +130,11 @@ impl Scripted {
         Self { address, listener }
     }
 
+    /// The next connection, however long it takes.
+    pub async fn accept_at_last(&self) -> Wire {
+        Wire::of_plain(self.listener.accept().await.unwrap().0)
+    }
+
     /// The next connection.
     pub async fn accept(&self) -> Wire {
         let accepted = within("a connection to the service", self.listener.accept()).await;

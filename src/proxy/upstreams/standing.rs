@@ -82,6 +82,11 @@ impl Standing {
         self.back_since.store(now, Ordering::Relaxed);
     }
 
+    /// Whether there is anything that a success could mend.
+    pub(super) fn has_record(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) != 0 || self.streak.load(Ordering::Relaxed) != 0
+    }
+
     /// It answered. Whether it has just come back.
     pub(super) fn succeeded(&self, now: u64) -> bool {
         let streak = self.streak.load(Ordering::Relaxed);

@@ -195,7 +195,8 @@ impl Upstream {
 
     /// A server answered.
     pub(super) fn succeeded(&self, server: &Server) {
-        if server.standing.succeeded(self.now()) {
+        let is_back = server.standing.has_record() && server.standing.succeeded(self.now());
+        if is_back {
             tracing::info!(
                 upstream = self.config.name,
                 server = server.name(),

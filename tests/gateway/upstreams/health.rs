@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{ask, gateway_before, of_server, taken};
+use super::{ask, gateway_before, of_server};
 use crate::support::message::Call;
 use crate::support::service::{Service, answer, nowhere};
 
@@ -71,25 +71,22 @@ async fn a_server_that_is_not_well_takes_no_requests_until_it_is_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_never_well_takes_nothing() {
+async fn a_server_that_was_not_well_from_the_start_takes_nothing_until_it_is() {
     let gone = nowhere().await;
-    let (other, _) = service().await;
-    let world = gateway_before(
-        &[gone, other.address],
-        &format!("[upstreams.service.ejection]\nmax_share = 0.0\n{CHECK}"),
-    )
-    .await;
+    let (mut other, _) = service().await;
+    // Nothing but the checks can take it out.
+    let lines =
+        format!("[upstreams.service.ejection]\nmax_share = 0.0\n{CHECK}healthy_after = 100");
+    let world = gateway_before(&[gone, other.address], &lines).await;
     world
         .metric(&of_server("upstream_server_healthy", gone, 0))
         .await;
 
-    let mut services = [Service::echo_at(gone).await, other];
-    // It answers the path of the check with 200 now, but must do so twice.
-    ask(&world, 1).await;
-    assert_eq!(taken(&mut services)[0], 0);
-    world
-        .metric(&of_server("upstream_server_healthy", gone, 1))
-        .await;
+    let mut back = Service::echo_at(gone).await;
+    back.next().await;
+    ask(&world, 20).await;
+
+    assert_eq!((requests(&mut back), requests(&mut other)), (0, 20));
 }
 
 #[tokio::test]
