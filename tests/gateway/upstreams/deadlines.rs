@@ -7,6 +7,7 @@ use crate::support::message::Call;
 use crate::support::service::Scripted;
 use crate::support::setup::Setup;
 use crate::support::wire::End;
+use crate::support::within;
 use crate::support::world::World;
 
 /// A gateway whose route `/short` has a deadline of its own.
@@ -96,7 +97,8 @@ async fn a_route_may_wait_less_for_a_connection() {
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let _fill = std::net::TcpStream::connect(address).unwrap();
-    let setup = Setup::new().upstream_of("service", &[address], "").route(
+    let patient = "connect_timeout = \"1h\"";
+    let setup = Setup::new().upstream_of("service", &[address], patient).route(
         "/",
         "service",
         "public = true\nconnect_timeout = \"200ms\"",
@@ -122,9 +124,12 @@ async fn the_whole_of_an_exchange_has_a_deadline_although_it_moves() {
     assert_eq!(wire.head().await.status(), 200);
 
     let mut pieces = 0;
-    while upstream.try_send("1\r\nx\r\n").await.is_ok() && wire.chunk().await.is_ok() {
-        pieces += 1;
-    }
+    let moving = async {
+        while upstream.try_send("1\r\nx\r\n").await.is_ok() && wire.chunk().await.is_ok() {
+            pieces += 1;
+        }
+    };
+    within("the end of what moves", moving).await;
 
     assert!(pieces > 0);
     let mut late = world.wire().await;
