@@ -1,9 +1,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -14,14 +12,8 @@ use super::{http1, http2};
 use crate::config::Scheme;
 use crate::gateway::Peer;
 
-/// A peer that vanished without a word is found out after about five minutes.
-const KEEPALIVE: Duration = Duration::from_secs(120);
-
 /// Serves one connection to its end: TLS, then HTTP/2 or HTTP/1.1, as the client chose by ALPN.
 pub(super) async fn serve(tcp: TcpStream, address: SocketAddr, scheme: Scheme, worker: Rc<Worker>) {
-    // A socket that cannot be set up is served all the same, only slower.
-    let _ = tcp.set_nodelay(true);
-    let _ = SockRef::from(&tcp).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
     let settings = &worker.settings;
     let line = Line::new(worker.gateway.watch(), settings.write_timeout);
     let peer = Peer::new(address, scheme);
