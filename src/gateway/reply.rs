@@ -53,7 +53,7 @@ impl Passed {
         }
     }
 
-    pub(super) fn reply(self, mut record: Record) -> Reply {
+    pub(super) fn reply(self, mut record: Box<Record>) -> Reply {
         match self {
             Self::Answer(response) => {
                 record.status = response.status().as_u16();
@@ -70,7 +70,7 @@ impl Passed {
 }
 
 /// The refusal `error` as an answer.
-pub(super) fn refuse(error: &ApiError, mut record: Record) -> Reply {
+pub(super) fn refuse(error: &ApiError, mut record: Box<Record>) -> Reply {
     let response = problem(error, record.request_id.as_str());
     record.status = response.status().as_u16();
     record.code = Some(error.code);
