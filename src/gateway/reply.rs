@@ -9,10 +9,6 @@ use crate::proxy::{Answer, Tunnel};
 
 /// The answer to a request.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is the usual one, and a box for it would cost each request"
-)]
 pub enum Reply {
     /// To be given to the client.
     Response(Response<GatewayBody>),

@@ -12,8 +12,9 @@ use http::{Method, Request, Response, header};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::gathered::Gathered;
 use super::line::Line;
-use super::linger::{Kept, close};
+use super::linger::close;
 use super::sending::{Sending, Sendings};
 use super::worker::Worker;
 use crate::gateway::{BodyError, GatewayBody, Peer, Reply};
@@ -29,13 +30,22 @@ where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
     let settings = &worker.settings;
-    let mut io = Kept::new(io);
-    let handshake = settings.h2_builder().handshake::<_, Bytes>(io.again());
+    let mut io = Gathered::new(io);
+    let mut handshake = pin!(settings.h2_builder().handshake::<_, Bytes>(io.again()));
+    let handshake = poll_fn(|cx| {
+        let polled = handshake.as_mut().poll(cx);
+        if polled.is_pending() {
+            // Our settings need not wait for the client's. That it is gone shows when it is read from.
+            let _ = io.poll_pass_on(cx);
+        }
+        polled
+    });
     let Ok(Ok(connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else {
         return;
     };
     let mut served = Served {
         connection,
+        io: io.again(),
         streams: FuturesUnordered::new(),
         line,
         peer: Rc::new(peer),
@@ -49,7 +59,8 @@ where
 }
 
 struct Served<Io> {
-    connection: Connection<Io, Bytes>,
+    connection: Connection<Gathered<Io>, Bytes>,
+    io: Gathered<Io>,
     streams: FuturesUnordered<Pin<Box<dyn Future<Output = ()>>>>,
     line: Rc<Line>,
     peer: Rc<Peer>,
@@ -75,10 +86,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
                 Poll::Pending => break,
             }
         }
-        if self.line.is_write_blocked() {
-            self.sendings.wait(cx);
-        } else {
-            self.sendings.written();
+        match self.io.poll_pass_on(cx) {
+            Poll::Ready(Ok(())) => self.sendings.written(),
+            Poll::Pending => self.sendings.wait(cx),
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
         }
         self.poll_idle(cx)
     }
@@ -101,6 +112,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             self.line.read_idle(cx);
             return Poll::Pending;
         }
+        self.io.release();
         ready!(
             self.line
                 .poll_read_late(cx, self.worker.settings.idle_timeout)

@@ -70,11 +70,6 @@ impl Line {
         self.writing.poll_alarm(cx).map(drop)
     }
 
-    /// Whether the client takes nothing at the moment.
-    pub(super) const fn is_write_blocked(&self) -> bool {
-        self.is_write_late.get()
-    }
-
     /// The client took something.
     pub(super) fn write_moved(&self) {
         if self.is_write_late.replace(false) {

@@ -7,6 +7,7 @@
 mod admin;
 mod admin_socket;
 mod connection;
+mod gathered;
 mod http1;
 mod http2;
 mod line;
