@@ -25,13 +25,45 @@ use crate::proxy::Waiting;
 ///
 /// It stands on h2 itself, as hyper does: a stream that is cut must be reset even while its client
 /// gives no window, and what already waits for that window must be dropped, which hyper cannot do.
-pub(super) async fn serve<Io>(io: Io, line: Rc<Line>, peer: Peer, worker: Rc<Worker>)
+///
+/// No `async fn`, which would hold the room of its arguments for as long as the connection lives.
+pub(super) fn serve<Io>(
+    io: Io,
+    line: Rc<Line>,
+    peer: Peer,
+    worker: Rc<Worker>,
+) -> impl Future<Output = ()>
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut io = Gathered::new(io);
+    async move {
+        let Some(connection) = Box::pin(open(&io, &worker)).await else {
+            return;
+        };
+        let mut served = Served {
+            connection,
+            io: io.again(),
+            streams: FuturesUnordered::new(),
+            line,
+            peer: Rc::new(peer),
+            worker,
+            sendings: Rc::default(),
+            is_draining: false,
+        };
+        poll_fn(|cx| served.poll(cx)).await;
+        drop(served);
+        Box::pin(close(&mut io)).await;
+    }
+}
+
+/// Waits for the client's preface.
+async fn open<Io>(io: &Gathered<Io>, worker: &Worker) -> Option<Connection<Gathered<Io>, Bytes>>
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
     let settings = &worker.settings;
-    let mut io = Gathered::new(io);
-    let mut handshake = pin!(settings.h2_builder().handshake::<_, Bytes>(io.again()));
+    let mut handshake = pin!(settings.h2_builder().handshake(io.again()));
     let handshake = poll_fn(|cx| {
         let polled = handshake.as_mut().poll(cx);
         if polled.is_pending() {
@@ -40,22 +72,8 @@ where
         }
         polled
     });
-    let Ok(Ok(connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else {
-        return;
-    };
-    let mut served = Served {
-        connection,
-        io: io.again(),
-        streams: FuturesUnordered::new(),
-        line,
-        peer: Rc::new(peer),
-        worker: Rc::clone(&worker),
-        sendings: Rc::default(),
-        is_draining: false,
-    };
-    poll_fn(|cx| served.poll(cx)).await;
-    drop(served);
-    close(&mut io).await;
+    let opened = tokio::time::timeout(settings.head_timeout, handshake).await;
+    opened.ok()?.ok()
 }
 
 struct Served<Io> {

@@ -31,22 +31,39 @@ use crate::gateway::{GatewayBody, Peer, Relay, RelayEnd, Reply};
 use crate::http::{ClientBody, RequestHead};
 
 /// Serves one HTTP/1 connection to its end.
-pub(super) async fn serve<Io>(io: Io, line: Rc<Line>, peer: Peer, worker: Rc<Worker>)
+///
+/// No `async fn`, which would hold the room of its arguments for as long as the connection lives.
+pub(super) fn serve<Io>(
+    io: Io,
+    line: Rc<Line>,
+    peer: Peer,
+    worker: Rc<Worker>,
+) -> impl Future<Output = ()>
 where
     Io: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let connection = Connection::new(io, Rc::clone(&line), Rc::clone(&worker));
+    let connection = Connection::new(io, line, Rc::clone(&worker));
     let mut served = Served {
         connection: Rc::new(RefCell::new(connection)),
         worker,
         peer,
         grace: None,
     };
-    let end = served.serve().await;
-    let Some(connection) = Rc::into_inner(served.connection) else {
-        return;
-    };
-    let (mut io, has_more) = connection.into_inner().into_parts();
+    async move {
+        let end = served.serve().await;
+        if let Some(connection) = Rc::into_inner(served.connection) {
+            Box::pin(finish(connection.into_inner(), end)).await;
+        }
+    }
+}
+
+/// Ends a connection as it is to end.
+async fn finish<Io>(connection: Connection<Io>, end: End)
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    let line = Rc::clone(connection.line());
+    let (mut io, has_more) = connection.into_parts();
     match end {
         End::Closed => close(&mut io).await,
         End::Broken => {}
