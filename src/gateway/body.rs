@@ -16,7 +16,7 @@ use crate::revocation::Alarm;
 #[derive(Debug)]
 pub struct GatewayBody {
     source: Source,
-    record: Record,
+    record: Box<Record>,
     recheck: Recheck,
     is_done: bool,
 }
@@ -66,7 +66,7 @@ impl From<ApiBody> for Source {
 }
 
 impl GatewayBody {
-    pub(super) fn new(source: Source, record: Record) -> Self {
+    pub(super) fn new(source: Source, record: Box<Record>) -> Self {
         if !record.is_guarded {
             record.exchange.watched.release();
         }

@@ -354,7 +354,7 @@ impl Gateway {
         head: &request::Parts,
         client: IpAddr,
         request_id: RequestId,
-    ) -> Record {
+    ) -> Box<Record> {
         let exchange = Exchange::new(&self.watch, None);
         Record::begin(self, head, client, request_id, exchange)
     }

@@ -59,9 +59,10 @@ impl Record {
         client: IpAddr,
         request_id: RequestId,
         exchange: Rc<Exchange>,
-    ) -> Self {
+    ) -> Box<Self> {
         let header = |name| HeaderMap::get(&head.headers, name).cloned();
-        Self {
+        // Boxed: it goes through many hands on its way to the end of the body.
+        Box::new(Self {
             gateway: Rc::clone(gateway),
             began: Instant::now(),
             request_id,
@@ -79,7 +80,7 @@ impl Record {
             status: 0,
             code: None,
             end: None,
-        }
+        })
     }
 
     /// It is forwarded as this route says.

@@ -13,7 +13,7 @@ use crate::revocation::Alarm;
 #[derive(Debug)]
 pub struct Relay {
     tunnel: Box<Tunnel>,
-    record: Record,
+    record: Box<Record>,
     recheck: Recheck,
 }
 
@@ -27,7 +27,7 @@ pub enum RelayEnd {
 }
 
 impl Relay {
-    pub(super) fn new(tunnel: Box<Tunnel>, record: Record) -> Self {
+    pub(super) fn new(tunnel: Box<Tunnel>, record: Box<Record>) -> Self {
         Self {
             tunnel,
             record,
