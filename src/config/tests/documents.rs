@@ -15,7 +15,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 
 /// The settings whose value in the reference is an example, since they have no default or one that
 /// depends on the machine.
-const EXAMPLES: [&str; 19] = [
+const EXAMPLES: [&str; 29] = [
     "mail.ca",
     "mail.from",
     "mail.password",
@@ -34,6 +34,16 @@ const EXAMPLES: [&str; 19] = [
     "server.workers",
     "sessions.signing_keys.file",
     "sessions.signing_keys.sign_from",
+    "store.ca",
+    "store.client_certificate",
+    "store.client_key",
+    "store.password",
+    "store.password_file",
+    "store.sentinel_password",
+    "store.sentinel_password_file",
+    "store.sentinel_user",
+    "store.url",
+    "store.user",
     "upstreams.*.servers",
 ];
 
@@ -45,7 +55,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("smtp-password"), "hunter2\n").unwrap();
+        for secret in ["smtp-password", "redis-password"] {
+            fs::write(folder.path().join(secret), "hunter2\n").unwrap();
+        }
         Self { folder }
     }
 
@@ -54,6 +66,7 @@ impl World {
         let set = [
             ("CREDENTIALS_DIRECTORY", folder),
             ("SMTP_PASSWORD", "hunter2"),
+            ("REDIS_PASSWORD", "hunter2"),
         ];
         Environment::from(set.map(|(name, value)| (name.to_owned(), value.to_owned())))
     }
