@@ -14,6 +14,7 @@ pub struct RedisBuilder {
     lines: Vec<String>,
     is_sentinel: bool,
     has_no_port: bool,
+    is_tls: bool,
     port: Option<u16>,
 }
 
@@ -22,7 +23,7 @@ pub struct RedisServer {
     child: Child,
     builder: RedisBuilder,
     home: tempfile::TempDir,
-    /// Where it listens without TLS; 0 when it does not.
+    /// Where it listens; 0 when only on its socket.
     pub port: u16,
 }
 
@@ -39,6 +40,21 @@ impl RedisBuilder {
     pub fn replica_of(self, port: u16) -> Self {
         self.setting(format!("replicaof 127.0.0.1 {port}"))
             .setting("repl-diskless-sync-delay 0")
+    }
+
+    /// Has it listen with TLS only, to those who show a certificate, with the files of a folder:
+    /// `ca.crt`, `server.crt`, `server.key`.
+    #[must_use]
+    pub fn tls(mut self, folder: &Path) -> Self {
+        self.is_tls = true;
+        for (setting, file) in [
+            ("tls-ca-cert-file", "ca.crt"),
+            ("tls-cert-file", "server.crt"),
+            ("tls-key-file", "server.key"),
+        ] {
+            self = self.setting(format!("{setting} {}", folder.join(file).display()));
+        }
+        self
     }
 
     /// Has it listen only on the Unix socket `redis.sock` in its folder.
@@ -111,8 +127,13 @@ impl RedisBuilder {
     }
 
     fn configuration(&self, home: &Path, port: u16) -> String {
+        let listen = if self.is_tls {
+            "port 0\ntls-port"
+        } else {
+            "port"
+        };
         let mut lines = vec![
-            format!("port {port}"),
+            format!("{listen} {port}"),
             "bind 127.0.0.1".to_owned(),
             format!("dir {}", home.display()),
             "protected-mode no".to_owned(),
@@ -151,9 +172,9 @@ impl RedisServer {
 
     /// The same where it may refuse or not answer.
     pub fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
-        let url = match self.port {
-            0 => format!("unix://{}", self.socket().display()),
-            _ => self.url(),
+        let url = match self.builder.is_sentinel {
+            true => self.url(),
+            false => format!("unix://{}", self.socket().display()),
         };
         let mut connection = redis::Client::open(url)?.get_connection()?;
         let (name, arguments) = words.split_first().unwrap();

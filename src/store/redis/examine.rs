@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use super::Redis;
 use super::connection::Connection;
@@ -6,7 +7,7 @@ use super::fault::Fault;
 use super::info::Info;
 use super::primary::Primary;
 use super::scripts::PROBE;
-use super::session::{READ, unavailable};
+use super::session::unavailable;
 use crate::config::RedisServers;
 use crate::store::Answer;
 
@@ -35,14 +36,15 @@ impl Redis {
     /// lost. It uses a connection of its own, and leaves nothing behind.
     pub fn examine(&self) -> Answer<'_, Vec<Finding>> {
         Box::pin(async move {
-            let (finder, keys) = (self.finder.clone(), self.keys.clone());
+            let (finder, keys, patience) =
+                (self.finder.clone(), self.keys.clone(), self.policy.patience);
             let task = self.runtime.spawn(async move {
                 let primary = finder.find(&std::sync::Arc::default()).await?;
                 let connection = &primary.connection;
                 let asked = Asked {
-                    save: setting(connection, "save").await,
-                    fsync: setting(connection, "appendfsync").await,
-                    min_replicas: setting(connection, "min-replicas-to-write").await,
+                    save: setting(connection, patience, "save").await,
+                    fsync: setting(connection, patience, "appendfsync").await,
+                    min_replicas: setting(connection, patience, "min-replicas-to-write").await,
                 };
                 let probes = keys.probes();
                 let forbidden = connection.run(
@@ -50,7 +52,7 @@ impl Redis {
                     |call| {
                         call.arg(probes.len()).arg(&probes);
                     },
-                    READ,
+                    patience,
                 );
                 Ok((forbidden.await?, asked, primary))
             });
@@ -88,10 +90,10 @@ struct Asked {
     min_replicas: Option<String>,
 }
 
-async fn setting(connection: &Connection, name: &str) -> Option<String> {
+async fn setting(connection: &Connection, patience: Duration, name: &str) -> Option<String> {
     let mut get = redis::cmd("CONFIG");
     get.arg("GET").arg(name);
-    let answer: Vec<String> = connection.ask(&get, READ).await.ok()?;
+    let answer: Vec<String> = connection.ask(&get, patience).await.ok()?;
     answer.into_iter().nth(1)
 }
 
