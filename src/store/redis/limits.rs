@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -30,15 +30,20 @@ pub(super) struct Limits {
     patience: Duration,
 }
 
-/// The nodes of a Cluster, by the slots they had when the session began.
+/// The nodes of a Cluster, by the slots they have.
 struct Spread {
-    slots: SlotMap,
+    slots: Mutex<SlotMap>,
+    /// When the slots were last asked for again.
+    asked_at: Mutex<Option<Instant>>,
     own: RedisHost,
     dialer: Dialer,
     /// Where connections live: who asks for a limit may be gone before the next does.
     runtime: Handle,
     others: Mutex<HashMap<RedisHost, Arc<Connection>>>,
 }
+
+/// How long it takes until a Cluster is asked for its slots once more.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest span that is told apart from for ever, so that no number overflows: ten years.
 const MAX_MILLIS: f64 = 315_360_000_000.0;
@@ -54,7 +59,8 @@ impl Limits {
         let patience = dialer.patience() / 2;
         let spread = match (slots, address) {
             (Some(slots), RedisAddress::Host(own)) => Some(Spread {
-                slots,
+                slots: Mutex::new(slots),
+                asked_at: Mutex::default(),
                 own: own.clone(),
                 dialer: dialer.clone(),
                 runtime: Handle::current(),
@@ -92,7 +98,7 @@ impl Limits {
         }
         let asked = groups.iter().map(|(slot, group)| async move {
             let connection = spread.connection(*slot, &self.own).await?;
-            let verdict = spread.noted(*slot, self.take_at(&connection, group, now).await)?;
+            let verdict = self.take_at(&connection, group, now).await?;
             Ok::<_, Fault>((connection, group, verdict))
         });
         let answers = join_all(asked).await;
@@ -110,6 +116,9 @@ impl Limits {
                 Ok(_) => {}
                 Err(fault) => failed = Some(fault),
             }
+        }
+        if failed.is_some() {
+            spread.ask_again(&self.own, self.patience).await;
         }
         match (verdict, failed) {
             (Some(verdict), _) => Ok(verdict),
@@ -180,12 +189,12 @@ fn longest<'a, T: 'a>(
 
 impl Spread {
     async fn connection(&self, slot: u16, own: &Arc<Connection>) -> Result<Arc<Connection>, Fault> {
-        let host = self.slots.primary_of(slot);
+        let host = self.slots.lock().primary_of(slot).cloned();
         let host = host.ok_or_else(|| Fault::Unasked(format!("no node has slot {slot}")))?;
-        if *host == self.own {
+        if host == self.own {
             return Ok(Arc::clone(own));
         }
-        if let Some(connection) = self.others.lock().get(host) {
+        if let Some(connection) = self.others.lock().get(&host) {
             return Ok(Arc::clone(connection));
         }
         // A node that holds limits alone is no trouble for the session.
@@ -200,18 +209,34 @@ impl Spread {
             Err(_) => return Err(Fault::Unasked("the gateway is shutting down".to_owned())),
         };
         let mut others = self.others.lock();
-        others.insert(host.clone(), Arc::clone(&connection));
+        others.insert(host, Arc::clone(&connection));
         Ok(connection)
     }
 
-    /// A connection that failed is made anew the next time.
-    fn noted(&self, slot: u16, answer: Result<Verdict, Fault>) -> Result<Verdict, Fault> {
-        if answer.is_err()
-            && let Some(host) = self.slots.primary_of(slot)
+    /// After a failure every connection is made anew, to the nodes that have the slots now.
+    async fn ask_again(&self, own: &Connection, patience: Duration) {
+        let now = Instant::now();
         {
-            self.others.lock().remove(host);
+            let mut asked_at = self.asked_at.lock();
+            if asked_at.is_some_and(|at| now.duration_since(at) < PAUSE) {
+                return;
+            }
+            *asked_at = Some(now);
         }
-        answer
+        self.others.lock().clear();
+        let mut question = redis::cmd("CLUSTER");
+        question.arg("SLOTS");
+        let answer = own.ask(&question, patience).await;
+        match answer.and_then(|answer| SlotMap::read(answer, &self.own)) {
+            Ok(slots) => *self.slots.lock() = slots,
+            Err(fault) => {
+                let reason = fault.of_read();
+                tracing::debug!(
+                    reason = &reason as &dyn std::error::Error,
+                    "slots not known"
+                );
+            }
+        }
     }
 }
 
