@@ -39,7 +39,6 @@ impl RedisBuilder {
     #[must_use]
     pub fn replica_of(self, port: u16) -> Self {
         self.setting(format!("replicaof 127.0.0.1 {port}"))
-            .setting("repl-diskless-sync-delay 0")
     }
 
     /// Has it listen with TLS only, to those who show a certificate, with the files of a folder:
@@ -140,6 +139,8 @@ impl RedisBuilder {
         ];
         if !self.is_sentinel {
             lines.push("save \"\"".to_owned());
+            // A primary waits five seconds for more replicas before it sends the first its data.
+            lines.push("repl-diskless-sync-delay 0".to_owned());
             lines.push(format!("unixsocket {}", home.join("redis.sock").display()));
         }
         lines.extend(self.lines.iter().cloned());
@@ -220,7 +221,7 @@ impl Sentinels {
     pub fn start() -> Self {
         let primary = RedisServer::start();
         let replica = RedisBuilder::default().replica_of(primary.port).start();
-        until("the replica to follow", || is_following(&replica));
+        until_following(&primary, &replica);
         let sentinel = |_| RedisBuilder::default().sentinel_of(primary.port, 2).start();
         let sentinels: Vec<_> = (0..3).map(sentinel).collect();
         for sentinel in &sentinels {
@@ -261,7 +262,6 @@ impl Cluster {
             RedisBuilder::default()
                 .setting("cluster-enabled yes")
                 .setting("cluster-node-timeout 1000")
-                .setting("repl-diskless-sync-delay 0")
                 .start()
         };
         let nodes: Vec<RedisServer> = (0..3 * (1 + replicas)).map(node).collect();
@@ -294,10 +294,14 @@ impl Cluster {
     }
 }
 
-/// Whether a replica has caught up with its primary.
-pub fn is_following(replica: &RedisServer) -> bool {
-    let info: String = replica.ask(&["INFO", "replication"]);
-    info.contains("master_link_status:up")
+/// Waits until a replica has caught up with its primary, and the primary knows it.
+#[track_caller]
+pub fn until_following(primary: &RedisServer, replica: &RedisServer) {
+    until("the replica to follow", || {
+        let ours: String = replica.ask(&["INFO", "replication"]);
+        let theirs: String = primary.ask(&["INFO", "replication"]);
+        ours.contains("master_link_status:up") && theirs.contains("state=online")
+    });
 }
 
 /// Waits for what servers agree on among themselves and tell nobody.

@@ -1,7 +1,7 @@
 //! What is said of how a server is set up.
 
 use super::world::{opened, settings, settings_with, store};
-use crate::redis_server::{Cluster, RedisBuilder, RedisServer, is_following, until};
+use crate::redis_server::{Cluster, RedisBuilder, RedisServer, until_following};
 use crate::support::wait;
 
 /// What is found, as `severity: message` each.
@@ -77,7 +77,7 @@ fn a_primary_that_takes_changes_alone_is_warned_of() {
     };
     let primary = safe().start();
     let replica = RedisBuilder::default().replica_of(primary.port).start();
-    until("the replica to follow", || is_following(&replica));
+    until_following(&primary, &replica);
 
     assert_found(
         &found(&primary.url(), ""),

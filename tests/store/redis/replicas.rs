@@ -6,13 +6,13 @@ use dariet_gateway::store::{Durability, Feed as _, Store as _};
 use rustix::process::Signal;
 
 use super::world::{connect, impatient, opened, settings, settings_with};
-use crate::redis_server::{RedisBuilder, RedisServer, Sentinels, is_following, until};
+use crate::redis_server::{RedisBuilder, RedisServer, Sentinels, until, until_following};
 use crate::support::{Made, admin, given, viewer, wait};
 
 fn with_replica() -> (RedisServer, RedisServer) {
     let primary = RedisServer::start();
     let replica = RedisBuilder::default().replica_of(primary.port).start();
-    until("the replica to follow", || is_following(&replica));
+    until_following(&primary, &replica);
     (primary, replica)
 }
 
