@@ -18,11 +18,7 @@ mod full_disk;
 mod model;
 mod redis;
 #[path = "../support/redis.rs"]
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "it is made for all test programs"
-)]
+#[expect(unreachable_pub, reason = "it is made for all test programs")]
 mod redis_server;
 mod suite;
 mod support;

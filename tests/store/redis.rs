@@ -1,15 +1,11 @@
-//! What the store in Redis promises on a single server.
+//! What the store in Redis promises, wherever its servers are, and what it promises beyond the contract.
 
+mod changes;
+mod examining;
+mod feed;
+mod lost;
+mod places;
+mod replicas;
 mod world;
 
-use self::world::{make_on, settings};
-use crate::redis_server::RedisServer;
-use crate::suite::contract;
-use crate::support::Made;
-
-fn on_one_server() -> impl Fn() -> Made {
-    let server = RedisServer::start();
-    make_on(settings(&server.url()), server)
-}
-
-contract!(&on_one_server());
+pub(crate) use self::places::on_one_server;

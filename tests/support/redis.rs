@@ -14,6 +14,7 @@ pub struct RedisBuilder {
     lines: Vec<String>,
     is_sentinel: bool,
     has_no_port: bool,
+    is_tls: bool,
     port: Option<u16>,
 }
 
@@ -22,7 +23,7 @@ pub struct RedisServer {
     child: Child,
     builder: RedisBuilder,
     home: tempfile::TempDir,
-    /// Where it listens without TLS; 0 when it does not.
+    /// Where it listens; 0 when only on its socket.
     pub port: u16,
 }
 
@@ -38,7 +39,21 @@ impl RedisBuilder {
     #[must_use]
     pub fn replica_of(self, port: u16) -> Self {
         self.setting(format!("replicaof 127.0.0.1 {port}"))
-            .setting("repl-diskless-sync-delay 0")
+    }
+
+    /// Has it listen with TLS only, to those who show a certificate, with the files of a folder:
+    /// `ca.crt`, `server.crt`, `server.key`.
+    #[must_use]
+    pub fn tls(mut self, folder: &Path) -> Self {
+        self.is_tls = true;
+        for (setting, file) in [
+            ("tls-ca-cert-file", "ca.crt"),
+            ("tls-cert-file", "server.crt"),
+            ("tls-key-file", "server.key"),
+        ] {
+            self = self.setting(format!("{setting} {}", folder.join(file).display()));
+        }
+        self
     }
 
     /// Has it listen only on the Unix socket `redis.sock` in its folder.
@@ -111,14 +126,21 @@ impl RedisBuilder {
     }
 
     fn configuration(&self, home: &Path, port: u16) -> String {
+        let listen = if self.is_tls {
+            "port 0\ntls-port"
+        } else {
+            "port"
+        };
         let mut lines = vec![
-            format!("port {port}"),
+            format!("{listen} {port}"),
             "bind 127.0.0.1".to_owned(),
             format!("dir {}", home.display()),
             "protected-mode no".to_owned(),
         ];
         if !self.is_sentinel {
             lines.push("save \"\"".to_owned());
+            // A primary waits five seconds for more replicas before it sends the first its data.
+            lines.push("repl-diskless-sync-delay 0".to_owned());
             lines.push(format!("unixsocket {}", home.join("redis.sock").display()));
         }
         lines.extend(self.lines.iter().cloned());
@@ -151,9 +173,9 @@ impl RedisServer {
 
     /// The same where it may refuse or not answer.
     pub fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
-        let url = match self.port {
-            0 => format!("unix://{}", self.socket().display()),
-            _ => self.url(),
+        let url = match self.builder.is_sentinel {
+            true => self.url(),
+            false => format!("unix://{}", self.socket().display()),
         };
         let mut connection = redis::Client::open(url)?.get_connection()?;
         let (name, arguments) = words.split_first().unwrap();
@@ -199,7 +221,7 @@ impl Sentinels {
     pub fn start() -> Self {
         let primary = RedisServer::start();
         let replica = RedisBuilder::default().replica_of(primary.port).start();
-        until("the replica to follow", || is_following(&replica));
+        until_following(&primary, &replica);
         let sentinel = |_| RedisBuilder::default().sentinel_of(primary.port, 2).start();
         let sentinels: Vec<_> = (0..3).map(sentinel).collect();
         for sentinel in &sentinels {
@@ -240,7 +262,6 @@ impl Cluster {
             RedisBuilder::default()
                 .setting("cluster-enabled yes")
                 .setting("cluster-node-timeout 1000")
-                .setting("repl-diskless-sync-delay 0")
                 .start()
         };
         let nodes: Vec<RedisServer> = (0..3 * (1 + replicas)).map(node).collect();
@@ -273,10 +294,14 @@ impl Cluster {
     }
 }
 
-/// Whether a replica has caught up with its primary.
-pub fn is_following(replica: &RedisServer) -> bool {
-    let info: String = replica.ask(&["INFO", "replication"]);
-    info.contains("master_link_status:up")
+/// Waits until a replica has caught up with its primary, and the primary knows it.
+#[track_caller]
+pub fn until_following(primary: &RedisServer, replica: &RedisServer) {
+    until("the replica to follow", || {
+        let ours: String = replica.ask(&["INFO", "replication"]);
+        let theirs: String = primary.ask(&["INFO", "replication"]);
+        ours.contains("master_link_status:up") && theirs.contains("state=online")
+    });
 }
 
 /// Waits for what servers agree on among themselves and tell nobody.

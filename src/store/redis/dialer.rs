@@ -43,6 +43,11 @@ impl Dialer {
         })
     }
 
+    /// How long an answer may take.
+    pub(super) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// The same for Sentinels, who have accounts of their own and no databases.
     pub(super) fn for_sentinels(&self, account: Option<&RedisLogin>) -> Self {
         Self {
@@ -142,6 +147,7 @@ fn login(account: Option<&RedisLogin>) -> RedisConnectionInfo {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn unreachable(error: io::Error) -> Fault {
     Fault::Unasked(error.to_string())
 }

@@ -10,7 +10,7 @@ use super::link::new_store;
 use super::primary::Finder;
 use super::scripts::FOUND;
 use super::sentinels::SwitchWatch;
-use super::session::{READ, Session, unavailable};
+use super::session::{Session, unavailable};
 use super::trouble::Trouble;
 use super::{Redis, resend};
 use crate::domain::Clock;
@@ -76,6 +76,7 @@ impl Redis {
             dialer: self.dialer.clone(),
             keys: self.keys.clone(),
             clock: Arc::clone(&self.clock),
+            patience: self.policy.patience,
         };
         let task = self.runtime.spawn(plan.carry_out());
         let _abort = AbortOnDrop(task.abort_handle());
@@ -100,7 +101,7 @@ impl Redis {
                     .arg(&others)
                     .arg(&id);
             },
-            READ,
+            session.patience,
         );
         match found.await {
             Ok(_) => Ok(()),
@@ -120,6 +121,7 @@ struct Plan {
     dialer: Dialer,
     keys: Keys,
     clock: Arc<dyn Clock>,
+    patience: Duration,
 }
 
 impl Plan {
@@ -130,7 +132,7 @@ impl Plan {
         let (data, changes, limits) = tokio::try_join!(dial(), dial(), dial())?;
         let switches = SwitchWatch::start(&self.finder, &primary.address, &trouble);
         Ok(Session {
-            limits: Limits::new(limits, &primary.address, primary.slots, self.dialer.clone()),
+            limits: Limits::new(limits, &primary.address, primary.slots, &self.dialer),
             keys: self.keys,
             clock: self.clock,
             address: primary.address,
@@ -139,6 +141,7 @@ impl Plan {
             data,
             changes,
             trouble,
+            patience: self.patience,
             has_replicas: AtomicBool::new(false),
             is_open: AtomicBool::new(false),
             _switches: switches,

@@ -107,6 +107,12 @@ impl Keys {
         format!("{}:rl:{}", self.prefix, key.0)
     }
 
+    /// What is written and removed to see whether we may.
+    pub(super) fn probes(&self) -> [String; 5] {
+        ["text", "hash", "set", "sorted", "stream"]
+            .map(|kind| self.tagged(&format!("probe:{kind}")))
+    }
+
     /// Keys without one of which no store with records is.
     pub(super) fn of_any_store(&self) -> [String; 7] {
         [

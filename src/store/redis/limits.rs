@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use redis::Cmd;
+use tokio::runtime::Handle;
 
 use super::connection::Connection;
 use super::dialer::Dialer;
@@ -25,34 +26,44 @@ use crate::store::{Limit, Verdict};
 pub(super) struct Limits {
     own: Arc<Connection>,
     spread: Option<Spread>,
+    /// How long a limit may take: behind it somebody waits, and this node has limits of its own.
+    patience: Duration,
 }
 
-/// The nodes of a Cluster, by the slots they had when the session began.
+/// The nodes of a Cluster, by the slots they have.
 struct Spread {
-    slots: SlotMap,
+    slots: Mutex<SlotMap>,
+    /// When the slots were last asked for again.
+    asked_at: Mutex<Option<Instant>>,
     own: RedisHost,
     dialer: Dialer,
+    /// Where connections live: who asks for a limit may be gone before the next does.
+    runtime: Handle,
     others: Mutex<HashMap<RedisHost, Arc<Connection>>>,
 }
 
-/// How long a limit may take: behind it somebody waits for an answer, and this node has its own.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long it takes until a Cluster is asked for its slots once more.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest span that is told apart from for ever, so that no number overflows: ten years.
 const MAX_MILLIS: f64 = 315_360_000_000.0;
 
 impl Limits {
+    /// To be made on the runtime that connections live on.
     pub(super) fn new(
         own: Connection,
         address: &RedisAddress,
         slots: Option<SlotMap>,
-        dialer: Dialer,
+        dialer: &Dialer,
     ) -> Self {
+        let patience = dialer.patience() / 2;
         let spread = match (slots, address) {
             (Some(slots), RedisAddress::Host(own)) => Some(Spread {
-                slots,
+                slots: Mutex::new(slots),
+                asked_at: Mutex::default(),
                 own: own.clone(),
-                dialer,
+                dialer: dialer.clone(),
+                runtime: Handle::current(),
                 others: Mutex::default(),
             }),
             _ => None,
@@ -60,6 +71,7 @@ impl Limits {
         Self {
             own: Arc::new(own),
             spread,
+            patience,
         }
     }
 
@@ -78,7 +90,7 @@ impl Limits {
             .map(|limit| (keys.limit(limit.key), limit))
             .collect();
         let Some(spread) = &self.spread else {
-            return take(&self.own, &named, now).await;
+            return self.take_at(&self.own, &named, now).await;
         };
         let mut groups = BTreeMap::<u16, Vec<(String, &Limit)>>::new();
         for (key, limit) in named {
@@ -86,7 +98,7 @@ impl Limits {
         }
         let asked = groups.iter().map(|(slot, group)| async move {
             let connection = spread.connection(*slot, &self.own).await?;
-            let verdict = spread.noted(*slot, take(&connection, group, now).await)?;
+            let verdict = self.take_at(&connection, group, now).await?;
             Ok::<_, Fault>((connection, group, verdict))
         });
         let answers = join_all(asked).await;
@@ -99,16 +111,61 @@ impl Limits {
             match answer {
                 // What cannot be given back comes back with time.
                 Ok((connection, group, Verdict::Pass)) => {
-                    let _ = give_back(&connection, group).await;
+                    let _ = self.give_back(&connection, group).await;
                 }
                 Ok(_) => {}
                 Err(fault) => failed = Some(fault),
             }
         }
+        if failed.is_some() {
+            spread.ask_again(&self.own, self.patience).await;
+        }
         match (verdict, failed) {
             (Some(verdict), _) => Ok(verdict),
             (None, failed) => Err(failed.unwrap_or(Fault::Silent(None))),
         }
+    }
+
+    async fn take_at(
+        &self,
+        connection: &Connection,
+        limits: &[(String, &Limit)],
+        now: Timestamp,
+    ) -> Result<Verdict, Fault> {
+        let call = |call: &mut Cmd| {
+            call.arg(limits.len());
+            for (key, _) in limits {
+                call.arg(key);
+            }
+            call.arg(now.as_millis());
+            for (_, limit) in limits {
+                let every = every(limit);
+                let span = (every * f64::from(limit.burst.max(1))).min(MAX_MILLIS);
+                call.arg(every).arg(span);
+            }
+        };
+        let micros: u64 = connection.run(&TAKE, call, self.patience).await?;
+        Ok(match micros {
+            0 => Verdict::Pass,
+            micros => Verdict::Wait(Duration::from_micros(micros)),
+        })
+    }
+
+    async fn give_back(
+        &self,
+        connection: &Connection,
+        limits: &[(String, &Limit)],
+    ) -> Result<(), Fault> {
+        let call = |call: &mut Cmd| {
+            call.arg(limits.len());
+            for (key, _) in limits {
+                call.arg(key);
+            }
+            for (_, limit) in limits {
+                call.arg(every(limit));
+            }
+        };
+        connection.run(&GIVE_BACK, call, self.patience).await
     }
 }
 
@@ -132,69 +189,55 @@ fn longest<'a, T: 'a>(
 
 impl Spread {
     async fn connection(&self, slot: u16, own: &Arc<Connection>) -> Result<Arc<Connection>, Fault> {
-        let host = self.slots.primary_of(slot);
+        let host = self.slots.lock().primary_of(slot).cloned();
         let host = host.ok_or_else(|| Fault::Unasked(format!("no node has slot {slot}")))?;
-        if *host == self.own {
+        if host == self.own {
             return Ok(Arc::clone(own));
         }
-        if let Some(connection) = self.others.lock().get(host) {
+        if let Some(connection) = self.others.lock().get(&host) {
             return Ok(Arc::clone(connection));
         }
         // A node that holds limits alone is no trouble for the session.
         let trouble = Arc::<Trouble>::default();
         let address = RedisAddress::Host(host.clone());
-        let connection = Arc::new(self.dialer.dial(&address, &trouble).await?);
+        let dialer = self.dialer.clone();
+        let dialled = self
+            .runtime
+            .spawn(async move { dialer.dial(&address, &trouble).await });
+        let connection = match dialled.await {
+            Ok(connection) => Arc::new(connection?),
+            Err(_) => return Err(Fault::Unasked("the gateway is shutting down".to_owned())),
+        };
         let mut others = self.others.lock();
-        others.insert(host.clone(), Arc::clone(&connection));
+        others.insert(host, Arc::clone(&connection));
         Ok(connection)
     }
 
-    /// A connection that failed is made anew the next time.
-    fn noted(&self, slot: u16, answer: Result<Verdict, Fault>) -> Result<Verdict, Fault> {
-        if answer.is_err()
-            && let Some(host) = self.slots.primary_of(slot)
+    /// After a failure every connection is made anew, to the nodes that have the slots now.
+    async fn ask_again(&self, own: &Connection, patience: Duration) {
+        let now = Instant::now();
         {
-            self.others.lock().remove(host);
+            let mut asked_at = self.asked_at.lock();
+            if asked_at.is_some_and(|at| now.duration_since(at) < PAUSE) {
+                return;
+            }
+            *asked_at = Some(now);
         }
-        answer
+        self.others.lock().clear();
+        let mut question = redis::cmd("CLUSTER");
+        question.arg("SLOTS");
+        let answer = own.ask(&question, patience).await;
+        match answer.and_then(|answer| SlotMap::read(answer, &self.own)) {
+            Ok(slots) => *self.slots.lock() = slots,
+            Err(fault) => {
+                let reason = fault.of_read();
+                tracing::debug!(
+                    reason = &reason as &dyn std::error::Error,
+                    "slots not known"
+                );
+            }
+        }
     }
-}
-
-async fn take(
-    connection: &Connection,
-    limits: &[(String, &Limit)],
-    now: Timestamp,
-) -> Result<Verdict, Fault> {
-    let call = |call: &mut Cmd| {
-        call.arg(limits.len());
-        for (key, _) in limits {
-            call.arg(key);
-        }
-        call.arg(now.as_millis());
-        for (_, limit) in limits {
-            let every = every(limit);
-            let span = (every * f64::from(limit.burst.max(1))).min(MAX_MILLIS);
-            call.arg(every).arg(span);
-        }
-    };
-    let micros: u64 = connection.run(&TAKE, call, PATIENCE).await?;
-    Ok(match micros {
-        0 => Verdict::Pass,
-        micros => Verdict::Wait(Duration::from_micros(micros)),
-    })
-}
-
-async fn give_back(connection: &Connection, limits: &[(String, &Limit)]) -> Result<(), Fault> {
-    let call = |call: &mut Cmd| {
-        call.arg(limits.len());
-        for (key, _) in limits {
-            call.arg(key);
-        }
-        for (_, limit) in limits {
-            call.arg(every(limit));
-        }
-    };
-    connection.run(&GIVE_BACK, call, PATIENCE).await
 }
 
 fn every(limit: &Limit) -> f64 {

@@ -171,7 +171,7 @@ fn must_be_open(session: &Session) -> Result<(), StoreError> {
     Err(unavailable("the link to redis is down"))
 }
 
-/// How long the link waits for an answer: several times within the time that a node may be stale.
+/// How long a server may take to answer: a node hears of a lost answer before it is stale.
 fn patience(max_staleness: Duration) -> Duration {
-    (max_staleness / 2).clamp(Duration::from_millis(250), Duration::from_secs(1))
+    (max_staleness / 2).clamp(Duration::from_millis(250), Duration::from_secs(5))
 }

@@ -85,7 +85,14 @@ impl Store for Redis {
                     let _counted = self.limits.take(limits, now);
                     Ok(Verdict::Pass)
                 }
-                Err(_) => Ok(self.limits.take(limits, now)),
+                Err(fault) => {
+                    let reason = fault.of_read();
+                    tracing::debug!(
+                        reason = &reason as &dyn std::error::Error,
+                        "limit kept by this node alone"
+                    );
+                    Ok(self.limits.take(limits, now))
+                }
             }
         })
     }

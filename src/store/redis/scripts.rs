@@ -54,6 +54,7 @@ macro_rules! scripts {
 scripts! {
     new FOUND = "found";
     new CLAIM = "claim";
+    new PROBE = "probe";
     recording CREATE_USER = "create_user";
     recording UPDATE_USER = "update_user";
     recording DELETE_USER = "delete_user";

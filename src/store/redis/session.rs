@@ -37,6 +37,8 @@ pub(super) struct Session {
     pub(super) changes: Connection,
     pub(super) limits: Limits,
     pub(super) trouble: Arc<Trouble>,
+    /// How long an answer may take.
+    pub(super) patience: Duration,
     /// Whether replicas followed the server at the last beat.
     pub(super) has_replicas: AtomicBool,
     pub(super) is_open: AtomicBool,
@@ -44,10 +46,6 @@ pub(super) struct Session {
     pub(super) _switches: SwitchWatch,
 }
 
-/// How long reads and writes of traces may take.
-pub(super) const READ: Duration = Duration::from_secs(1);
-/// How long a change may take until nobody knows whether it was written.
-const CHANGE: Duration = Duration::from_secs(2);
 /// How long a change waits for a replica to have it.
 const REPLICATION: Duration = Duration::from_millis(50);
 
@@ -64,7 +62,7 @@ pub(super) enum Said {
 impl Session {
     /// Reads something.
     pub(super) async fn read<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        let answer = self.data.ask(command, READ).await;
+        let answer = self.data.ask(command, self.patience).await;
         answer.map_err(Fault::of_read)
     }
 
@@ -74,7 +72,7 @@ impl Session {
         script: &Script,
         call: impl Fn(&mut Cmd),
     ) -> Result<u64, StoreError> {
-        let answer = self.data.run(script, call, READ).await;
+        let answer = self.data.run(script, call, self.patience).await;
         answer.map_err(Fault::of_change)
     }
 
@@ -84,7 +82,9 @@ impl Session {
         script: &Script,
         call: impl Fn(&mut Cmd),
     ) -> Result<Said, StoreError> {
-        let answer = self.changes.run(script, call, CHANGE).await;
+        // It may stand behind others that wait for a replica; after that time nobody knows its outcome.
+        let within = self.patience.saturating_mul(2);
+        let answer = self.changes.run(script, call, within).await;
         let answer: Vec<Value> = answer.map_err(Fault::of_change)?;
         let mut answer = answer.into_iter();
         let word = answer.next().map(String::from_redis_value);
@@ -110,7 +110,7 @@ impl Session {
         }
         let mut wait = redis::cmd("WAIT");
         wait.arg(1).arg(millis(REPLICATION));
-        match self.changes.ask::<u64>(&wait, CHANGE).await {
+        match self.changes.ask::<u64>(&wait, self.patience).await {
             Ok(replicas) if replicas > 0 => Durability::Replicated,
             _ => Durability::Primary,
         }

@@ -2,7 +2,6 @@ use redis::Cmd;
 
 use super::Redis;
 use super::fault::Fault;
-use super::session::READ;
 use crate::domain::Timestamp;
 use crate::store::Answer;
 
@@ -17,7 +16,7 @@ impl Redis {
                 .arg("GT")
                 .arg(now.as_millis())
                 .arg(kid);
-            let added = at.data.ask::<u64>(&add, READ).await;
+            let added = at.data.ask::<u64>(&add, at.patience).await;
             added.map(drop).map_err(Fault::of_change)
         })
     }

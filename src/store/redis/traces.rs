@@ -5,7 +5,7 @@ use super::entry::Line;
 use super::fault::Fault;
 use super::records::{BATCH, json, parsed};
 use super::scripts::{NOTE_USED, REVOKE_SESSION};
-use super::session::{READ, Said, Session};
+use super::session::{Said, Session};
 use crate::domain::{Digest, KeyId, SessionId, Timestamp, UserId};
 use crate::store::lifetime::address_ends;
 use crate::store::{Change, Recorded, RevokedSession, SessionView, StoreError};
@@ -114,7 +114,7 @@ pub(super) async fn remember_address(
         .arg("GT")
         .arg(address_ends(now).as_millis())
         .arg(due::of_address(user, address));
-    let added = session.data.ask::<u64>(&add, READ).await;
+    let added = session.data.ask::<u64>(&add, session.patience).await;
     added.map_err(Fault::of_change)?;
     Ok(())
 }
