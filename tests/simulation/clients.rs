@@ -39,7 +39,8 @@ const MOST_CONNECTIONS: usize = 24;
 impl World {
     /// One request to any node, with any credential; most of those that ask for trouble.
     pub(crate) fn request(&mut self) {
-        let pause = self.chance.within(4 * MILLI, 20 * MILLI);
+        let rate = if self.now < FAULTS_END { 1 } else { 5 };
+        let pause = self.chance.within(5 * MILLI, 25 * MILLI) * rate;
         self.after(pause, Event::Request);
         let node = self.chance.index(self.nodes.len());
         self.request_to(node);

@@ -50,7 +50,7 @@ impl World {
     }
 
     fn fail_somehow(&mut self) {
-        let pause = self.chance.within(60 * MILLI, 400 * MILLI);
+        let pause = self.chance.within(60 * MILLI, 400 * MILLI) * self.calm;
         if self.now + pause < FAULTS_END {
             self.after(pause, Event::Fault(Fault::Any));
         }

@@ -26,50 +26,80 @@ mod store;
 mod truth;
 mod world;
 
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use self::flaw::Flaw;
 use self::world::{Tally, World};
 
-const RUNS: u64 = 1000;
+const RUNS: u64 = 2000;
 /// Within so many runs every broken rule must be found.
-const RUNS_TO_FIND: u64 = 300;
+const RUNS_TO_FIND: u64 = 3000;
 
 #[test]
 fn no_promise_of_revocation_is_broken_whatever_fails() {
-    let runs = number("DARIET_SIMULATION_RUNS").unwrap_or(RUNS);
-    let only = number("DARIET_SIMULATION_SEED");
-    let seeds = only.map_or(0..runs, |seed| seed..seed + 1);
-    let mut tally = Tally::default();
-    for seed in seeds {
+    let seeds = match number("DARIET_SIMULATION_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("DARIET_SIMULATION_RUNS").unwrap_or(RUNS),
+    };
+    let is_told = seeds.end - seeds.start == 1;
+    let tallies = on_all_cores(seeds, |seed| {
         let mut world = World::new(seed, None);
-        world.is_told = only.is_some();
+        world.is_told = is_told;
         world.run();
         if let Some(violation) = &world.violation {
             panic!("seed {seed}: {violation}");
         }
-        tally.add(world.tally);
-    }
+        world.tally
+    });
+    let tally = tallies.into_iter().reduce(Tally::and).unwrap();
     println!("{tally:?}");
 }
 
 #[test]
 fn every_rule_that_is_broken_on_purpose_is_found_out() {
-    for flaw in Flaw::ALL {
+    let found = on_all_cores(0..Flaw::ALL.len() as u64, |index| {
+        let flaw = Flaw::ALL[usize::try_from(index).unwrap()];
         let found = (0..RUNS_TO_FIND).find_map(|seed| {
             let mut world = World::new(seed, Some(flaw));
             world.run();
             world.violation.map(|violation| (seed, violation))
         });
-        let Some((seed, violation)) = found else {
-            println!("{flaw:?} was not found in {RUNS_TO_FIND} runs");
-            continue;
-        };
-        println!("{flaw:?}: seed {seed}: {violation}");
+        (flaw, found)
+    });
+    for (flaw, found) in &found {
+        println!("{flaw:?}: {found:?}");
     }
+    let missed: Vec<_> = found.iter().filter(|(_, found)| found.is_none()).collect();
+    assert!(
+        missed.is_empty(),
+        "not found in {RUNS_TO_FIND} runs: {missed:?}"
+    );
+}
+
+/// What `work` makes of each number. One run is one thread's; several run side by side.
+fn on_all_cores<T: Send>(numbers: Range<u64>, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicU64::new(numbers.start);
+    let run = || {
+        let take = || next.fetch_add(1, Ordering::Relaxed);
+        let mine = std::iter::repeat_with(take).take_while(|number| *number < numbers.end);
+        mine.map(|number| (number, work(number)))
+            .collect::<Vec<_>>()
+    };
+    let mut made = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(run)).collect();
+        let made = threads.into_iter().map(|thread| thread.join().unwrap());
+        made.flatten().collect::<Vec<_>>()
+    });
+    made.sort_by_key(|(number, _)| *number);
+    made.into_iter().map(|(_, made)| made).collect()
 }
 
 impl Tally {
-    fn add(&mut self, run: Self) {
-        self.runs += 1;
+    fn and(mut self, run: Self) -> Self {
+        self.runs += run.runs;
         self.steps += run.steps;
         self.faults += run.faults;
         self.admitted += run.admitted;
@@ -79,6 +109,7 @@ impl Tally {
         self.doubts += run.doubts;
         self.sent_again += run.sent_again;
         self.replaced += run.replaced;
+        self
     }
 }
 

@@ -24,6 +24,7 @@ impl World {
             Some(Flaw::OneReplicaOfTwo) => 3,
             _ => 1 + world.chance.index(3),
         };
+        world.calm = world.chance.within(1, 4);
         world.servers = (0..servers)
             .map(|index| Server::new(index, servers))
             .collect();

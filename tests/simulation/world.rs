@@ -28,7 +28,7 @@ pub(crate) const MILLI: Time = 1000;
 pub(crate) const TIMEOUT: Time = 150 * MILLI;
 /// From when on nothing fails any more, and when a run ends.
 pub(crate) const FAULTS_END: Time = 3000 * MILLI;
-pub(crate) const END: Time = 7000 * MILLI;
+pub(crate) const END: Time = 6500 * MILLI;
 
 pub(crate) struct World {
     pub(crate) chance: Chance,
@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) main_side: bool,
     /// What nodes on the other side hold to be the primary.
     pub(crate) left_primary: usize,
+    /// How seldom something fails: where all fails at once, nothing subtle does.
+    pub(crate) calm: u64,
     /// Until when replicas lag behind.
     pub(crate) lag_until: Time,
     /// What the primary held before it came back without.
@@ -218,6 +220,7 @@ impl World {
             primary: 0,
             main_side: true,
             left_primary: 0,
+            calm: 1,
             lag_until: 0,
             before_loss: None,
             nodes: Vec::new(),
@@ -230,7 +233,10 @@ impl World {
             credentials: Vec::new(),
             is_told: false,
             violation: None,
-            tally: Tally::default(),
+            tally: Tally {
+                runs: 1,
+                ..Tally::default()
+            },
         }
     }
 
