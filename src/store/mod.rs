@@ -8,6 +8,7 @@ mod change;
 mod embedded;
 mod error;
 mod feed;
+mod key_roll;
 mod limit;
 mod memory_limits;
 mod record;
@@ -21,6 +22,7 @@ pub use embedded::{
 };
 pub use error::StoreError;
 pub use feed::{Beat, Entry, Feed, ServerId, StoreId};
+pub use key_roll::KeyRoll;
 pub use limit::{Limit, LimitKey, Verdict};
 pub use memory_limits::MemoryLimits;
 pub use record::{KeyRecord, LiveReset, OwnedKey, RevokedSession, SessionView, UserRecord};

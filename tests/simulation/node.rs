@@ -71,7 +71,7 @@ impl Node {
     pub(crate) fn start(process: u64, skew: Duration, uptime: &Arc<ManualUptime>) -> Self {
         let linked = Shared::default();
         let store: Arc<dyn Store> = Arc::<Linked>::clone(&linked);
-        let freshness = Freshness::bounded(BOUND, OnStale::GoOn, uptime.clone());
+        let freshness = Freshness::bounded(BOUND, OnStale::Keep, uptime.clone());
         let ledger = Arc::new(Ledger::new(Arc::<KeyUsage>::default()));
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(START.after(skew)));
         let guarded = Arc::new(FreshStore::new(store, Arc::clone(&freshness)));
