@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::NodeError;
+use super::{KeyWatch, Link, NodeError, Shared};
 use crate::accounts::{Accounts, ResetDesk, ResetDeskTask};
 use crate::api::Api;
 use crate::auth::{
@@ -26,6 +26,16 @@ pub(super) struct Core {
     pub(super) accounts: Arc<Accounts>,
     pub(super) api: Arc<Api>,
     pub(super) mail: Option<Post>,
+    /// Where several nodes share the store.
+    pub(super) shared: Option<SharedCore>,
+}
+
+/// What keeps a node up with the others.
+pub(super) struct SharedCore {
+    pub(super) shared: Shared,
+    pub(super) keys: Arc<KeyWatch>,
+    /// Until it runs.
+    link: Option<Link>,
 }
 
 /// The tasks that send mail, and where they are asked to.
@@ -46,23 +56,38 @@ impl Core {
             return Err(NodeError::SharedStore);
         };
         let embedded = Embedded::open(file)?;
-        let store: Arc<dyn Store> = Arc::<Embedded>::clone(&embedded);
+        // A store that other nodes write to as well comes with what keeps this one up with them.
+        let shared: Option<Shared> = None;
+        let store = match &shared {
+            Some(shared) => shared.guarded(),
+            None => Arc::<Embedded>::clone(&embedded) as Arc<dyn Store>,
+        };
         let tokens = tokens(config, file, clock.as_ref())?;
         let usage = Arc::<KeyUsage>::default();
         let ledger = Arc::new(Ledger::new(Arc::clone(&usage)));
         let bells = Arc::<Bells>::default();
-        let changes = Changes::new(
+        let mut changes = Changes::new(
             Arc::clone(&store),
             Arc::clone(&ledger),
             Arc::clone(&bells),
             runtime.clone(),
         );
-        let authenticator = Arc::new(Authenticator::new(
+        let mut authenticator = Authenticator::new(
             Arc::clone(&store),
             Arc::clone(&ledger),
             Arc::clone(&tokens),
             Arc::clone(&clock),
-        ));
+        );
+        if let Some(shared) = &shared {
+            changes = changes.remembered_in(Arc::clone(shared.recent()));
+            authenticator = authenticator.bounded_by(Arc::clone(shared.freshness()));
+        }
+        let authenticator = Arc::new(authenticator);
+        let shared = shared.map(|shared| SharedCore {
+            link: Some(shared.link(&ledger, &authenticator, &bells)),
+            keys: KeyWatch::new(Arc::clone(&tokens), Arc::clone(&clock)),
+            shared,
+        });
         let (reset_desk, mail) = post(config, &clock)?.unzip();
         let accounts = Arc::new(Accounts {
             store: Arc::clone(&store),
@@ -91,7 +116,35 @@ impl Core {
             authenticator,
             accounts,
             mail,
+            shared,
         })
+    }
+}
+
+impl Core {
+    /// Begins to keep up with other nodes, where the store is shared, on `runtime`: the tasks end with
+    /// it.
+    pub(super) fn follow(&mut self, runtime: &Handle) {
+        let Some(core) = &mut self.shared else {
+            return;
+        };
+        if let Some(link) = core.link.take() {
+            runtime.spawn(link.run());
+        }
+        if let Some(roll) = core.shared.roll() {
+            runtime.spawn(Arc::clone(&core.keys).run(Arc::clone(roll)));
+        }
+    }
+
+    /// Why this node must not be sent requests, beside what the store says.
+    pub(super) fn not_ready(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        let keys = self.shared.as_ref().map(|core| Arc::clone(&core.keys));
+        move || {
+            let kid = keys.as_ref()?.missing()?;
+            Some(format!(
+                "another node signs sessions with key {kid}, which this node lacks"
+            ))
+        }
     }
 }
 

@@ -72,6 +72,7 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
     let drain = crew.drain.clone();
     let store = Arc::clone(&core.store);
     control.spawn(keep_house(Arc::clone(&store), Arc::clone(&core.ledger)));
+    core.follow(control.handle());
     let socket = AdminSocket::bind(&config.admin.socket)?;
     control.spawn(socket.serve(Arc::clone(&core.api), backup_of(&core)));
     let admin = Arc::new(crew.admin(&core, &access));
@@ -194,6 +195,7 @@ impl Crew {
         Admin {
             drain: self.drain.clone(),
             store: Arc::clone(&core.store),
+            not_ready: Box::new(core.not_ready()),
             metrics: metrics(labels, self.metrics.clone(), core, upstreams, access),
         }
     }
@@ -289,7 +291,8 @@ async fn write_usage(store: &dyn Store, ledger: &Ledger) {
     if used.is_empty() {
         return;
     }
-    if let Err(error) = store.note_used(used).await {
+    if let Err(error) = store.note_used(used.clone()).await {
+        ledger.usage().give_back(used);
         tracing::warn!(
             error = &error as &dyn std::error::Error,
             "key usage not written"

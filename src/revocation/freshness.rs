@@ -26,7 +26,7 @@ pub struct Freshness {
 pub enum OnStale {
     /// They go on, and are checked again when the link is back.
     #[default]
-    GoOn,
+    Keep,
     /// They are cut.
     Cut,
 }
@@ -66,7 +66,7 @@ impl Freshness {
             until: AtomicU64::new(ALWAYS),
             since: AtomicU64::new(0),
             max_staleness: Duration::MAX,
-            on_stale: OnStale::GoOn,
+            on_stale: OnStale::Keep,
             uptime: Arc::new(BootUptime),
         })
     }
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_replaced_store_stays_replaced_however_much_time_passes() {
-        let (uptime, freshness) = bounded(OnStale::GoOn);
+        let (uptime, freshness) = bounded(OnStale::Keep);
         freshness.confirm(uptime.elapsed());
 
         freshness.replace();

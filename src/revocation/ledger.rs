@@ -2,6 +2,7 @@
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -20,7 +21,11 @@ use crate::store::Change;
 pub struct Ledger {
     state: Mutex<State>,
     usage: Arc<KeyUsage>,
+    dropped: [AtomicU64; DROPS.len()],
 }
+
+/// Why admissions stop admitting, in the order in which [`Ledger::dropped`] counts them.
+pub const DROPS: [&str; 6] = ["session", "key", "sessions", "user", "reread", "doubt"];
 
 #[derive(Debug)]
 struct State {
@@ -52,8 +57,8 @@ impl Ledger {
     #[must_use]
     pub fn new(usage: Arc<KeyUsage>) -> Self {
         Self {
-            state: Mutex::default(),
             usage,
+            ..Self::default()
         }
     }
 
@@ -110,12 +115,12 @@ impl Ledger {
     /// Answers how many it concerns, those that had ended before too: their exchanges may not have
     /// been cut yet.
     pub fn apply(&self, change: Change) -> usize {
-        let user = match change {
-            Change::Session { user, .. }
-            | Change::Key { user, .. }
-            | Change::Sessions { user }
-            | Change::User { user }
-            | Change::Reread { user } => user,
+        let (reason, user) = match change {
+            Change::Session { user, .. } => (0, user),
+            Change::Key { user, .. } => (1, user),
+            Change::Sessions { user } => (2, user),
+            Change::User { user } => (3, user),
+            Change::Reread { user } => (4, user),
             Change::Addition => return 0,
         };
         let mut state = self.state.lock();
@@ -125,11 +130,22 @@ impl Ledger {
         }
         state.recent.push_back(change);
         let live = state.live.get(shard(user)).and_then(|live| live.get(&user));
-        live.into_iter()
+        let concerned = live
+            .into_iter()
             .flatten()
             .filter_map(Weak::upgrade)
             .filter(|admission| admission.apply(change))
-            .count()
+            .count();
+        drop(state);
+        self.count_dropped(reason, concerned);
+        concerned
+    }
+
+    /// How many admissions a reason of [`DROPS`] has concerned so far.
+    #[must_use]
+    pub fn dropped(&self, reason: usize) -> u64 {
+        let counter = self.dropped.get(reason);
+        counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
     /// Something may have been missed: no admission made until now admits again, and whoever is asking
@@ -140,7 +156,12 @@ impl Ledger {
         // Fewer are remembered than there were since any mark, so every reader asks again.
         state.recent.clear();
         drop(state);
-        self.walk(|admission| admission.doubt());
+        let mut doubted = 0;
+        self.walk(|admission| {
+            admission.doubt();
+            doubted += 1;
+        });
+        self.count_dropped(5, doubted);
     }
 
     /// The admissions that somebody holds and that have not ended.
@@ -164,6 +185,13 @@ impl Ledger {
                 self.usage.note(key, used_at);
             }
         });
+    }
+
+    fn count_dropped(&self, reason: usize, admissions: usize) {
+        if let Some(counter) = self.dropped.get(reason) {
+            let more = u64::try_from(admissions).unwrap_or(u64::MAX);
+            counter.fetch_add(more, Ordering::Relaxed);
+        }
     }
 
     /// Shows every admission that somebody holds, and forgets the others. The lock is given back

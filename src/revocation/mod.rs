@@ -28,7 +28,7 @@ pub use changes::Changes;
 pub use follower::{Doubt, Follower, Heard, Pace, Step};
 pub use fresh_store::FreshStore;
 pub use freshness::{Freshness, Knowledge, NotFresh, OnStale};
-pub use ledger::{AskAgain, Ledger, Mark};
+pub use ledger::{AskAgain, DROPS, Ledger, Mark};
 pub use recent::{Era, MayBeLost, Recent};
 pub use usage::KeyUsage;
 pub use watch::{Alarm, Watch, Watched};

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,12 +100,15 @@ impl Recent {
         state.era = state.era.wrapping_add(1);
         state.unheard.clear();
         state.forget(now);
-        let mut seen = HashSet::new();
-        let mut again: VecDeque<_> = VecDeque::new();
-        // The newest of several alike says all that the older ones say.
-        for (_, entry) in state.entries.iter().rev() {
-            if seen.insert(entry.change) {
-                again.push_front(*entry);
+        let mut again: VecDeque<Entry> = VecDeque::new();
+        let mut places: HashMap<Change, usize> = HashMap::new();
+        for (_, entry) in &state.entries {
+            match places.get(&entry.change).and_then(|at| again.get_mut(*at)) {
+                Some(one) => *one = both(*one, *entry),
+                None => {
+                    places.insert(entry.change, again.len());
+                    again.push_back(*entry);
+                }
             }
         }
         again
@@ -139,6 +142,17 @@ impl State {
         {
             self.entries.pop_front();
         }
+    }
+}
+
+/// What says all that two entries of one change say. The later one alone would not: after a history was
+/// lost, its epoch may be the lower.
+fn both(first: Entry, second: Entry) -> Entry {
+    Entry {
+        number: second.number,
+        change: second.change,
+        epoch: first.epoch.max(second.epoch),
+        forget_at: first.forget_at.max(second.forget_at),
     }
 }
 
@@ -189,14 +203,22 @@ mod tests {
         recent.hear(entry(8, heard));
         recent.hear(entry(9, Change::Addition));
         recent.hear(entry(10, Change::Reread { user }));
-        let mut later = entry(11, Change::Sessions { user });
-        recent.hear(later);
-        (later.number, later.epoch) = (12, Some(5));
-        recent.hear(later);
+        let mut sessions = entry(11, Change::Sessions { user });
+        sessions.epoch = Some(5);
+        recent.hear(sessions);
+        let again: Vec<_> = recent.next_era().into();
+        assert_eq!(again, [entry(7, own), entry(8, heard), sessions]);
+
+        // Of a history that has lost the first.
+        recent.hear(Entry {
+            number: 10,
+            epoch: Some(4),
+            ..sessions
+        });
 
         let again: Vec<_> = recent.next_era().into();
-
-        assert_eq!(again, [entry(7, own), entry(8, heard), later]);
+        sessions.number = 10;
+        assert_eq!(again, [entry(7, own), entry(8, heard), sessions]);
         assert_eq!(recent.next_era(), again, "until it is ten minutes old");
     }
 

@@ -267,6 +267,6 @@ mod tests {
         let before = BOUND - Duration::from_nanos(1);
         assert_eq!(alarms(OnStale::Cut, before), [None, None]);
         assert_eq!(alarms(OnStale::Cut, BOUND), [Some(Alarm::Unverified), None]);
-        assert_eq!(alarms(OnStale::GoOn, BOUND), [None, None]);
+        assert_eq!(alarms(OnStale::Keep, BOUND), [None, None]);
     }
 }

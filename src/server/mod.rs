@@ -19,7 +19,7 @@ mod socket;
 mod tls;
 mod worker;
 
-pub use admin::{Admin, serve_admin};
+pub use admin::{Admin, NotReady, serve_admin};
 pub use admin_socket::{AdminSocket, AdminSocketError, Backup};
 pub use listener::{Bound, ListenError, bind};
 pub use shutdown::{Drain, Stage};

@@ -9,6 +9,7 @@ mod embedded;
 mod error;
 mod feed;
 mod lifetime;
+mod key_roll;
 mod limit;
 mod memory_limits;
 mod moving;
@@ -22,6 +23,7 @@ pub use change::{Change, Durability, Recorded};
 pub use embedded::{BackupError, Embedded, Existing, OpenError, RestoreError, import, restore};
 pub use error::StoreError;
 pub use feed::{Beat, Entry, Feed, ServerId, StoreId};
+pub use key_roll::KeyRoll;
 pub use limit::{Limit, LimitKey, Verdict};
 pub use memory_limits::MemoryLimits;
 pub use moving::{

@@ -1,11 +1,14 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
+
+use super::collectors::{ByWord, Span, Spans, SpansNamed};
 
 /// What `/metrics` shows: the sum over the workers, and values that others are asked for.
 #[derive(Debug)]
@@ -67,7 +70,7 @@ pub struct Outcome {
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Upper bounds in microseconds.
-const BUCKETS: [u64; 12] = [
+pub(super) const BUCKETS: [u64; 12] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
     30_000_000,
 ];
@@ -155,6 +158,43 @@ impl Metrics {
         samples: impl Fn() -> Vec<Sample> + Send + Sync + 'static,
     ) {
         self.sampled(name, help, MetricType::Counter, Box::new(samples));
+    }
+
+    /// Adds a counter with one label, whose words are `words`; `value` is asked by their index.
+    pub fn counters_by_word(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        (label, words): (&'static str, Vec<&'static str>),
+        value: impl Fn(usize) -> u64 + Send + Sync + 'static,
+    ) {
+        self.registry.register_collector(Box::new(ByWord {
+            name,
+            help,
+            label,
+            words,
+            value: Box::new(value),
+        }));
+    }
+
+    /// Adds a span of time that is asked for at each scrape, where there is one.
+    pub fn span(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        value: impl Fn() -> Option<Duration> + Send + Sync + 'static,
+    ) {
+        self.registry.register_collector(Box::new(Span {
+            name,
+            help,
+            value: Box::new(value),
+        }));
+    }
+
+    /// Adds a histogram of spans of time.
+    pub fn spans(&mut self, name: &'static str, help: &'static str, spans: Arc<Spans>) {
+        let collector = SpansNamed { name, help, spans };
+        self.registry.register_collector(Box::new(collector));
     }
 
     /// Everything, in the OpenMetrics text format.
@@ -378,7 +418,7 @@ impl fmt::Debug for Sampled {
     }
 }
 
-fn counter(encoder: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
+pub(super) fn counter(encoder: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
     encoder.encode_counter::<NoLabelSet, u64, f64>(&value, None)
 }
 
@@ -386,6 +426,6 @@ fn counter(encoder: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
     clippy::cast_precision_loss,
     reason = "a sum of seconds is shown, not counted with"
 )]
-fn seconds(micros: u64) -> f64 {
+pub(super) fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
