@@ -18,7 +18,6 @@ pub struct Setup {
     upstreams: String,
     routes: String,
     more: String,
-    store: Option<String>,
     log_level: &'static str,
 }
 
@@ -88,12 +87,6 @@ impl Setup {
         self
     }
 
-    /// Another store than a file in the gateway's folder: the lines of `[store]`.
-    pub fn store(mut self, lines: &str) -> Self {
-        self.store = Some(lines.to_owned());
-        self
-    }
-
     /// Writes the configuration into a fresh folder.
     pub fn write(&self) -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -129,11 +122,8 @@ impl Setup {
             upstreams,
             routes,
             more,
-            store,
             log_level,
         } = self;
-        let own = format!("url = \"embedded:{folder}/data/gateway.db\"");
-        let store = store.as_ref().unwrap_or(&own);
         format!(
             r#"
 [server]
@@ -147,7 +137,7 @@ private_key = "{folder}/gateway.key"
 listen = "127.0.0.1:0"
 
 [store]
-{store}
+url = "embedded:{folder}/data/gateway.db"
 
 [logging]
 format = "json"

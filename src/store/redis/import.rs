@@ -7,7 +7,7 @@ use super::api_keys::expiry;
 use super::link::new_store;
 use super::records::{BATCH, json};
 use super::scripts::CLAIM;
-use super::session::{READ, Session};
+use super::session::Session;
 use super::users::is_admin;
 use super::{Redis, due};
 use crate::domain::Timestamp;
@@ -76,7 +76,7 @@ impl Redis {
 }
 
 async fn ask(session: &Session, command: &Cmd) -> Result<Value, StoreError> {
-    let answer = session.data.ask(command, READ).await;
+    let answer = session.data.ask(command, session.patience).await;
     answer.map_err(super::fault::Fault::of_change)
 }
 
