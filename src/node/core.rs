@@ -38,6 +38,16 @@ pub(super) struct SharedCore {
     link: Option<Link>,
 }
 
+impl SharedCore {
+    const fn new(link: Link, shared: Shared, keys: Arc<KeyWatch>) -> Self {
+        Self {
+            shared,
+            keys,
+            link: Some(link),
+        }
+    }
+}
+
 /// The tasks that send mail, and where they are asked to.
 pub(super) struct Post {
     pub(super) outbox: Outbox,
@@ -58,36 +68,31 @@ impl Core {
         let embedded = Embedded::open(file)?;
         // A store that other nodes write to as well comes with what keeps this one up with them.
         let shared: Option<Shared> = None;
-        let store = match &shared {
-            Some(shared) => shared.guarded(),
-            None => Arc::<Embedded>::clone(&embedded) as Arc<dyn Store>,
-        };
+        let store = guarded(shared.as_ref(), Arc::<Embedded>::clone(&embedded));
         let tokens = tokens(config, file, clock.as_ref())?;
         let usage = Arc::<KeyUsage>::default();
         let ledger = Arc::new(Ledger::new(Arc::clone(&usage)));
         let bells = Arc::<Bells>::default();
-        let mut changes = Changes::new(
+        let changes = Changes::new(
             Arc::clone(&store),
             Arc::clone(&ledger),
             Arc::clone(&bells),
             runtime.clone(),
         );
-        let mut authenticator = Authenticator::new(
+        let authenticator = Authenticator::new(
             Arc::clone(&store),
             Arc::clone(&ledger),
             Arc::clone(&tokens),
             Arc::clone(&clock),
         );
-        if let Some(shared) = &shared {
-            changes = changes.remembered_in(Arc::clone(shared.recent()));
-            authenticator = authenticator.bounded_by(Arc::clone(shared.freshness()));
-        }
+        let (changes, authenticator) = match &shared {
+            Some(shared) => shared.bound(changes, authenticator),
+            None => (changes, authenticator),
+        };
         let authenticator = Arc::new(authenticator);
-        let shared = shared.map(|shared| SharedCore {
-            link: Some(shared.link(&ledger, &authenticator, &bells)),
-            keys: KeyWatch::new(Arc::clone(&tokens), Arc::clone(&clock)),
-            shared,
-        });
+        let keys = KeyWatch::new(Arc::clone(&tokens), Arc::clone(&clock));
+        let link = |shared: &Shared| shared.link(&ledger, &authenticator, &bells);
+        let shared = shared.map(|shared| SharedCore::new(link(&shared), shared, keys));
         let (reset_desk, mail) = post(config, &clock)?.unzip();
         let accounts = Arc::new(Accounts {
             store: Arc::clone(&store),
@@ -146,6 +151,11 @@ impl Core {
             ))
         }
     }
+}
+
+/// The store as everybody but the link has it.
+fn guarded(shared: Option<&Shared>, own: Arc<dyn Store>) -> Arc<dyn Store> {
+    shared.map_or(own, Shared::guarded)
 }
 
 fn tokens(config: &Config, store: &Path, clock: &dyn Clock) -> Result<Arc<Tokens>, NodeError> {

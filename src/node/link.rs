@@ -60,7 +60,7 @@ impl Link {
         let mut follower = Follower::new(pace(self.max_staleness));
         let mut told = Knowledge::Stale;
         loop {
-            let step = follower.next();
+            let step = follower.next_step();
             if let Some(heard) = self.carry_out(step).await {
                 follower.heard(heard);
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::link::{Link, LinkState};
 use crate::auth::Authenticator;
 use crate::domain::BootUptime;
-use crate::revocation::{Applier, Bells, FreshStore, Freshness, Ledger, OnStale, Recent};
+use crate::revocation::{Applier, Bells, Changes, FreshStore, Freshness, Ledger, OnStale, Recent};
 use crate::store::{Feed, KeyRoll, Store};
 
 /// A store that several nodes share, and how this one keeps up with the others.
@@ -60,10 +60,17 @@ impl Shared {
         &self.freshness
     }
 
-    /// What may have to be sent again.
+    /// Has revocations remembered, and nothing admitted while this node is not fresh.
     #[must_use]
-    pub const fn recent(&self) -> &Arc<Recent> {
-        &self.recent
+    pub fn bound(
+        &self,
+        changes: Changes,
+        authenticator: Authenticator,
+    ) -> (Changes, Authenticator) {
+        (
+            changes.remembered_in(Arc::clone(&self.recent)),
+            authenticator.bounded_by(Arc::clone(&self.freshness)),
+        )
     }
 
     /// How the link does.

@@ -9,7 +9,7 @@ use crate::store::{Beat, Entry, ServerId, StoreId};
 /// Decides what a node does next to know the changes that other nodes record, and what it may
 /// conclude from what it heard.
 ///
-/// It does nothing itself and knows no clock: whoever runs it carries out [`next`](Self::next), tells
+/// It does nothing itself and knows no clock: whoever runs it carries out [`next_step`](Self::next_step), tells
 /// it what came of it by [`heard`](Self::heard) where the step says so, and asks for the next one.
 ///
 /// Its rules: changes are applied in the order of their numbers, none left out. Knowledge is as old as
@@ -199,7 +199,7 @@ impl Follower {
     }
 
     /// What is to be done next.
-    pub fn next(&mut self) -> Step {
+    pub fn next_step(&mut self) -> Step {
         if let Some(step) = self.due.pop_front() {
             return step;
         }

@@ -28,7 +28,7 @@ impl World {
     /// Carries out what the node's follower wants until it waits for an answer.
     pub(crate) fn go_on(&mut self, node: usize) {
         loop {
-            let step = self.nodes[node].follower.next();
+            let step = self.nodes[node].follower.next_step();
             self.tell(|| format!("node {node}: {step:?}"));
             match step {
                 Step::Connect { pause } => {
@@ -295,7 +295,7 @@ impl World {
                 },
             },
             Heard::Entries { mut entries, at } if self.has(Flaw::GapIsNotSeen) => {
-                if let Step::Read { after, .. } = self.nodes[node].follower.next() {
+                if let Step::Read { after, .. } = self.nodes[node].follower.next_step() {
                     for (entry, number) in entries.iter_mut().zip(after + 1..) {
                         entry.number = number;
                     }

@@ -74,7 +74,7 @@ const fn confirm(millis: u64) -> Step {
 #[track_caller]
 fn run(follower: &mut Follower, script: &[(Step, Option<Heard>)]) {
     for (index, (step, heard)) in script.iter().enumerate() {
-        assert_eq!(follower.next(), *step, "step {index}");
+        assert_eq!(follower.next_step(), *step, "step {index}");
         if let Some(heard) = heard {
             follower.heard(heard.clone());
         }
@@ -110,7 +110,7 @@ fn settled(doubt: Doubt, beat: Beat) -> Vec<(Step, Option<Heard>)> {
 fn a_first_connection_starts_at_the_end_of_the_log_and_doubts_nothing() {
     let mut follower = following();
     let wait = at(500);
-    assert_eq!(follower.next(), Step::Read { after: 5, wait });
+    assert_eq!(follower.next_step(), Step::Read { after: 5, wait });
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn what_was_applied_already_is_passed_over() {
     let mut follower = following();
     let six = entry(6);
     follower.heard(read(&[entry(4), entry(5), six, six], 1100));
-    assert_eq!(follower.next(), Step::Apply(vec![six]));
+    assert_eq!(follower.next_step(), Step::Apply(vec![six]));
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_number_that_is_left_out_is_a_doubt() {
     run(&mut follower, &settled(Doubt::Gap, beat(9)));
     // The doubt was settled as of 9.
     follower.heard(answered(beat(9), 3000));
-    assert_eq!(follower.next(), confirm(3000));
+    assert_eq!(follower.next_step(), confirm(3000));
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_doubt_stays_until_it_is_settled_whatever_comes_between() {
             (Step::Recheck, Some(Heard::Done)),
         ];
         for (_, heard) in &script[..cut_at] {
-            let _ = follower.next();
+            let _ = follower.next_step();
             heard
                 .clone()
                 .into_iter()
@@ -252,7 +252,7 @@ fn a_doubt_stays_until_it_is_settled_whatever_comes_between() {
         follower.due.clear();
         follower.heard(Heard::Lost);
 
-        let Step::Connect { .. } = follower.next() else {
+        let Step::Connect { .. } = follower.next_step() else {
             panic!("not connecting after {cut_at} steps");
         };
         follower.heard(Heard::Connected(of_server("b", 9)));
@@ -338,10 +338,10 @@ fn a_server_that_stays_unsure_is_left_for_another() {
     let mut follower = following();
     for sent in [1500, 2000, 2500, 3499] {
         follower.heard(answered(unsure(5), sent));
-        assert!(matches!(follower.next(), Step::Read { .. }), "{sent}");
+        assert!(matches!(follower.next_step(), Step::Read { .. }), "{sent}");
     }
     follower.heard(answered(unsure(5), 3500));
-    assert_eq!(follower.next(), connect(0));
+    assert_eq!(follower.next_step(), connect(0));
 }
 
 #[test]
@@ -377,17 +377,20 @@ fn the_first_retry_comes_at_once_and_the_others_ever_later() {
     let mut follower = following();
     for pause in [0, 50, 100, 200, 400, 800, 1000, 1000] {
         follower.heard(Heard::Lost);
-        assert_eq!(follower.next(), connect(pause));
+        assert_eq!(follower.next_step(), connect(pause));
     }
     // A server that answers and is lost again and again is no reason to hurry.
     follower.heard(Heard::Connected(beat(5)));
-    assert_eq!([follower.next(), follower.next()], [Step::Open, Step::Beat]);
+    assert_eq!(
+        [follower.next_step(), follower.next_step()],
+        [Step::Open, Step::Beat]
+    );
     follower.heard(answered(unsure(5), 2000));
     follower.heard(Heard::Lost);
-    assert_eq!(follower.next(), connect(1000));
+    assert_eq!(follower.next_step(), connect(1000));
     follower.heard(Heard::Connected(beat(5)));
     follower.heard(answered(beat(5), 3000));
     follower.due.clear();
     follower.heard(Heard::Lost);
-    assert_eq!(follower.next(), connect(0));
+    assert_eq!(follower.next_step(), connect(0));
 }
