@@ -4,6 +4,8 @@
 //! write instead. Paths are relative to the folder of the file, `${NAME}` is the environment's.
 
 mod api;
+mod deadlines;
+mod dns;
 mod find;
 mod identity;
 mod limits;
@@ -16,7 +18,9 @@ mod passwords;
 mod pattern;
 mod quantity;
 mod read;
+mod redis;
 mod routes;
+mod secret;
 mod section;
 mod server;
 mod sessions;
@@ -35,6 +39,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use api::ApiSettings;
+pub use deadlines::{Deadlines, RouteDeadlines};
+pub use dns::Dns;
 pub use find::NoConfig;
 pub use identity::IdentityHeaders;
 pub use limits::{Limit, Per};
@@ -44,6 +50,10 @@ pub use mail::{Mail, MailTransport};
 pub use mistake::{Colour, Mistake, Mistakes};
 pub use passwords::{Login, Passwords, Rate};
 pub use read::environment;
+pub use redis::{
+    OnStale, RedisAddress, RedisClientCertificate, RedisHost, RedisLogin, RedisServers, RedisStore,
+    RedisTls,
+};
 pub use routes::{
     Access, Cors, HeaderRules, HostPattern, Origins, Place, Reach, Redirect, Rewrite, Route, Rule,
     Target,
@@ -52,7 +62,9 @@ pub use server::{Http2, Server, Tls};
 pub use sessions::{Algorithm, ApiKeys, Sessions, SigningKeyFile};
 pub use smtp::{Smtp, SmtpCredentials, SmtpSecurity};
 pub use store::{Admin, StoreUrl};
-pub use upstreams::{Upstream, UpstreamServer};
+pub use upstreams::{
+    Balance, Ejection, HealthCheck, Retries, ServerAddress, Upstream, UpstreamServer,
+};
 
 /// Everything the operator said, and the defaults for the rest.
 #[derive(Debug, Clone)]
@@ -79,6 +91,8 @@ pub struct Config {
     pub identity_headers: IdentityHeaders,
     /// `[logging]`
     pub logging: Logging,
+    /// `[dns]`
+    pub dns: Dns,
     /// `[upstreams.NAME]`, in the order of their names.
     pub upstreams: Vec<Upstream>,
     /// `[[limits]]` of all routes.

@@ -15,6 +15,7 @@ use toml::de::DeTable;
 
 use self::header_rules::Side;
 use self::place::Taken;
+use super::deadlines::RouteDeadlines;
 use super::identity::{IdentityHeaders, kept};
 use super::limits::{Limit, Subjects};
 use super::section::Section;
@@ -53,6 +54,8 @@ pub struct Route {
     pub cors: Option<Cors>,
     /// `limits` of this route alone.
     pub limits: Vec<Limit>,
+    /// What differs from the deadlines of the upstream.
+    pub deadlines: RouteDeadlines,
 }
 
 /// Where the requests of a route go.
@@ -91,7 +94,7 @@ const METHODS: [&str; 8] = [
 
 /// The keys that say nothing of a request that is sent elsewhere. The first three are read nowhere else
 /// then.
-const NOT_OF_A_REDIRECT: [&str; 8] = [
+const NOT_OF_A_REDIRECT: [&str; 12] = [
     "upstream",
     "public",
     "allow",
@@ -100,6 +103,10 @@ const NOT_OF_A_REDIRECT: [&str; 8] = [
     "request_headers",
     "response_headers",
     "max_body",
+    "connect_timeout",
+    "response_timeout",
+    "idle_timeout",
+    "timeout",
 ];
 
 impl Route {
@@ -156,6 +163,7 @@ impl Route {
             Subjects::All
         };
         let limits = Limit::read_list(section, subjects);
+        let deadlines = RouteDeadlines::read(section);
         Some(Self {
             target: target?,
             access,
@@ -169,6 +177,7 @@ impl Route {
             max_body: max_body.map(|bytes| bytes as u64),
             cors: cors.flatten(),
             limits,
+            deadlines,
             place: place?,
         })
     }

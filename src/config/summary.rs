@@ -6,7 +6,7 @@ use super::quantity::Bytes;
 use super::sessions::web_url;
 use super::{
     Access, Config, Cors, HostPattern, Limit, Listen, Mail, MailTransport, Origins, Place, Reach,
-    Redirect, Route, Rule, Scheme, Target,
+    Redirect, Route, Rule, Scheme, StoreUrl, Target,
 };
 
 impl Config {
@@ -61,6 +61,13 @@ impl Config {
             warnings.push(format!(
                 "[admin] listen {} can be reached from other machines and asks for no credential",
                 self.admin.listen
+            ));
+        }
+        if let StoreUrl::Redis(redis) = &self.store
+            && redis.is_in_the_clear()
+        {
+            warnings.push(format!(
+                "[store] {redis} is spoken to without TLS: whoever listens on the network learns its password; write rediss://"
             ));
         }
         if self.passwords.memory < ADVISED_MEMORY {

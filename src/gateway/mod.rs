@@ -41,7 +41,7 @@ use crate::http::{
     remove_offered_tokens, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
-use crate::revocation::{Admission, Alarm, Watch};
+use crate::revocation::{Admission, Alarm, NotFresh, Watch};
 use crate::telemetry::{AccessBuffer, Labels, WorkerMetrics};
 
 pub use self::body::{BodyError, GatewayBody};
@@ -111,10 +111,9 @@ impl Gateway {
         access: AccessBuffer,
         metrics: Arc<WorkerMetrics>,
     ) -> Rc<Self> {
-        let upstreams = Arc::clone(&shared.upstreams);
         let identity = Arc::clone(&shared.identity);
         Rc::new(Self {
-            forwarder: Forwarder::new(upstreams, identity, Arc::clone(&metrics)),
+            forwarder: Forwarder::new(&shared.upstreams, identity, Arc::clone(&metrics)),
             shared,
             watch,
             access,
@@ -206,8 +205,7 @@ impl Gateway {
         let settings = &route.config;
         body.hold_to(settings.max_body)?;
         let offered = self.scrub(&mut head.headers, settings);
-        record.upstream = Some(upstream);
-        record.is_guarded = true;
+        record.goes_to(upstream, settings.deadlines);
         let inbound = Inbound {
             method: head.method,
             version: head.version,
@@ -264,6 +262,7 @@ impl Gateway {
         if upgrade != Upgrade::WebSocket
             && let Some((admission, place)) = peer.admission(&head.headers, now)
         {
+            self.shared.authenticator.freshness().check()?;
             admission.note_used(now);
             return Ok(Some((admission, place)));
         }
@@ -296,12 +295,17 @@ impl Gateway {
                 Code::RequestTimeout.into()
             }
             Err(Alarm::TimedOut) => {
+                exchange.too_late();
                 record.log_failure(&TooSlow);
                 Code::UpstreamTimeout.into()
             }
             Err(Alarm::Ended(ended)) => {
                 record.end = Some(End::Cut);
                 ended.into()
+            }
+            Err(Alarm::Unverified) => {
+                record.end = Some(End::Cut);
+                NotFresh::Stale.into()
             }
             Err(Alarm::Expired | Alarm::Stale) => Code::SessionExpired.into(),
         };
@@ -335,7 +339,7 @@ impl Gateway {
         head: &request::Parts,
         client: IpAddr,
         request_id: RequestId,
-    ) -> Record {
+    ) -> Box<Record> {
         let exchange = Exchange::new(&self.watch, None);
         Record::begin(self, head, client, request_id, exchange)
     }

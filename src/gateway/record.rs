@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 
 use super::Gateway;
 use super::edge::Edge;
+use crate::config::RouteDeadlines;
 use crate::domain::CredentialId;
 use crate::http::cors::Answer;
 use crate::http::{Code, RequestId};
@@ -47,7 +48,7 @@ pub(super) struct Record {
 /// How an answer ended that was not given whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Its credential was revoked or has expired.
+    /// Its credential was revoked or has expired, or nobody knows whether it was.
     Cut,
     /// The upstream broke off or was too slow.
     Upstream,
@@ -62,9 +63,10 @@ impl Record {
         client: IpAddr,
         request_id: RequestId,
         exchange: Rc<Exchange>,
-    ) -> Self {
+    ) -> Box<Self> {
         let header = |name| HeaderMap::get(&head.headers, name).cloned();
-        Self {
+        // Boxed: it goes through many hands on its way to the end of the body.
+        Box::new(Self {
             gateway: Rc::clone(gateway),
             began: Instant::now(),
             request_id,
@@ -83,7 +85,14 @@ impl Record {
             status: 0,
             code: None,
             end: None,
-        }
+        })
+    }
+
+    /// It is forwarded to this upstream, by the deadlines of its route.
+    pub(super) fn goes_to(&mut self, upstream: usize, deadlines: RouteDeadlines) {
+        self.upstream = Some(upstream);
+        self.exchange.deadlines.set(deadlines);
+        self.is_guarded = true;
     }
 
     /// Says in the answer what is said in every one of its route.
@@ -161,8 +170,8 @@ impl Record {
         };
         let upstreams = &self.gateway.shared.upstreams;
         line.text("upstream", upstreams.name(upstream));
-        if let Some(server) = self.exchange.server.get() {
-            line.text("server", upstreams.server(upstream, server));
+        if let Some(server) = self.exchange.server() {
+            line.text("server", &server);
         }
         if let Some(at) = self.exchange.answered_at.get() {
             line.millis("upstream_ms", micros(at.duration_since(self.began)));

@@ -25,3 +25,4 @@ mod seeing;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+mod upstreams;

@@ -15,7 +15,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 
 /// The settings whose value in the reference is an example, since they have no default or one that
 /// depends on the machine.
-const EXAMPLES: [&str; 58] = [
+const EXAMPLES: [&str; 77] = [
     "api.cors",
     "api.cors.credentials",
     "api.cors.expose",
@@ -36,6 +36,7 @@ const EXAMPLES: [&str; 58] = [
     "routes.allow",
     "routes.allow.methods",
     "routes.allow.role",
+    "routes.connect_timeout",
     "routes.cors",
     "routes.cors.credentials",
     "routes.cors.expose",
@@ -46,6 +47,7 @@ const EXAMPLES: [&str; 58] = [
     "routes.exact",
     "routes.host",
     "routes.hosts",
+    "routes.idle_timeout",
     "routes.limits",
     "routes.limits.burst",
     "routes.limits.per",
@@ -66,14 +68,31 @@ const EXAMPLES: [&str; 58] = [
     "routes.response_headers.add",
     "routes.response_headers.remove",
     "routes.response_headers.set",
+    "routes.response_timeout",
     "routes.strip_prefix",
+    "routes.timeout",
     "routes.upstream",
     "server.tls.certificate",
     "server.tls.private_key",
     "server.workers",
     "sessions.signing_keys.file",
     "sessions.signing_keys.sign_from",
+    "store.ca",
+    "store.client_certificate",
+    "store.client_key",
+    "store.password",
+    "store.password_file",
+    "store.sentinel_password",
+    "store.sentinel_password_file",
+    "store.sentinel_user",
+    "store.url",
+    "store.user",
+    "upstreams.*.health_check.host",
+    "upstreams.*.health_check.path",
     "upstreams.*.servers",
+    "upstreams.*.servers.url",
+    "upstreams.*.servers.weight",
+    "upstreams.*.timeout",
 ];
 
 /// What the environment of a service holds, as the documents use it.
@@ -84,7 +103,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("smtp-password"), "hunter2\n").unwrap();
+        for secret in ["smtp-password", "redis-password"] {
+            fs::write(folder.path().join(secret), "hunter2\n").unwrap();
+        }
         Self { folder }
     }
 
@@ -93,6 +114,7 @@ impl World {
         let set = [
             ("CREDENTIALS_DIRECTORY", folder),
             ("SMTP_PASSWORD", "hunter2"),
+            ("REDIS_PASSWORD", "hunter2"),
         ];
         Environment::from(set.map(|(name, value)| (name.to_owned(), value.to_owned())))
     }
