@@ -53,7 +53,8 @@ pub fn set_upgrade(headers: &mut HeaderMap) {
 ///
 /// The client's `Connection` list is honoured first, and cannot remove what the gateway relies on.
 /// `TE: trailers` stays, and `Trailer`, since trailers are passed on. `Proxy` goes too: CGI turns it
-/// into the variable that names the proxy for a backend's own requests.
+/// into the variable that names the proxy for a backend's own requests. A request may be stripped more
+/// than once: what was added in between stays.
 pub fn strip_request(headers: &mut HeaderMap) {
     if !headers.keys().any(concerns_connection) {
         return;
@@ -221,6 +222,25 @@ mod tests {
         ]);
         strip_response(&mut response);
         assert_eq!(names(&response), ["content-type"]);
+    }
+
+    #[test]
+    fn what_is_added_to_a_stripped_request_stays_when_it_is_stripped_again() {
+        let mut request = headers(&[
+            ("connection", "keep-alive, te, x-environment"),
+            ("te", "gzip, trailers"),
+            ("transfer-encoding", "chunked"),
+            ("x-environment", "forged"),
+        ]);
+        strip_request(&mut request);
+        request.insert("x-environment", HeaderValue::from_static("production"));
+        let once = request.clone();
+
+        strip_request(&mut request);
+
+        assert_eq!(request, once);
+        assert_eq!(names(&request), ["te", "x-environment"]);
+        assert_eq!(request["x-environment"], "production");
     }
 
     #[test]

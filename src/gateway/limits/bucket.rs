@@ -55,7 +55,16 @@ impl Bucket {
 
     /// How many may come at once now.
     pub(super) fn left(self, quota: &Quota, now: u64) -> u64 {
-        quota.span.saturating_sub(self.used_for(now)) / quota.every
+        self.room(quota, now) / quota.every
+    }
+
+    /// How long it takes until one more than is left may come.
+    pub(super) fn next_in(self, quota: &Quota, now: u64) -> u64 {
+        quota.every - self.room(quota, now) % quota.every
+    }
+
+    fn room(self, quota: &Quota, now: u64) -> u64 {
+        quota.span.saturating_sub(self.used_for(now))
     }
 
     /// For how long something of it is used up still; never, when it is zero.
@@ -99,6 +108,18 @@ mod tests {
         assert_eq!(bucket.take(&quota, SECOND / 2), Ok(()));
         assert_eq!(bucket.take(&quota, SECOND / 2), Err(SECOND / 2));
         assert_eq!(bucket.left(&quota, 100 * SECOND), 3);
+    }
+
+    #[test]
+    fn the_next_one_comes_when_a_refusal_says_so() {
+        let quota = quota(2, 1, 3);
+        let mut bucket = Bucket::default();
+        for _ in 0..3 {
+            bucket.take(&quota, 0).unwrap();
+            assert_eq!(bucket.next_in(&quota, 0), SECOND / 2);
+        }
+        let now = SECOND / 8;
+        assert_eq!(bucket.take(&quota, now), Err(bucket.next_in(&quota, now)));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `RateLimit-Policy` and `RateLimit`, as draft-ietf-httpapi-ratelimit-headers has them since its
-//! version 8: lists of names with parameters.
+//! `RateLimit-Policy` and `RateLimit`, as draft-ietf-httpapi-ratelimit-headers-11 has them: lists of
+//! names with parameters.
 
 use std::fmt::Write;
 
@@ -15,12 +15,18 @@ pub(in crate::gateway) struct RateFields {
     limits: String,
 }
 
+/// In nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 impl RateFields {
-    /// Tells of one limit: so many (`q`) in so many seconds (`w`), and so many left (`r`) until, in `t`
-    /// seconds, all may come again.
+    /// Tells of one limit: so many (`q`) in so many seconds (`w`), and no more than so many left (`r`) for
+    /// the next `t` seconds.
+    ///
+    /// `t` ends when the next one is there and not when all are: `Retry-After`, which says when the next
+    /// one is there, must not come before it. `w` knows whole seconds only, and is left out otherwise.
     pub(super) fn tell(&mut self, limit: &Counted, bucket: Bucket, now: u64) {
         for list in [&mut self.policies, &mut self.limits] {
             if !list.is_empty() {
@@ -28,12 +34,14 @@ impl RateFields {
             }
         }
         let (policy, count) = (&limit.policy, limit.count);
-        let window = limit.window.as_secs();
         let left = bucket.left(&limit.quota, now);
-        let reset = bucket.used_for(now).div_ceil(1_000_000_000);
+        let next = bucket.next_in(&limit.quota, now).div_ceil(SECOND);
         // Writing to a String cannot fail.
-        let _ = write!(self.policies, "\"{policy}\";q={count};w={window}");
-        let _ = write!(self.limits, "\"{policy}\";r={left};t={reset}");
+        let _ = write!(self.policies, "\"{policy}\";q={count}");
+        if limit.window.subsec_nanos() == 0 {
+            let _ = write!(self.policies, ";w={}", limit.window.as_secs());
+        }
+        let _ = write!(self.limits, "\"{policy}\";r={left};t={next}");
     }
 
     /// Says it, in place of what the service says of limits of its own.

@@ -115,7 +115,8 @@ fn a_refusal_says_when_to_come_again() {
 fn the_fields_tell_of_every_limit_that_counted() {
     let limits = limits(&format!(
         "[server]\nrate_limit_headers = true\n[[limits]]\nper = 'route'\nrate = '100 per 1m'\n\
-         [[limits]]\nper = 'route'\nrate = '2 per 1h'\n{ROUTES}"
+         [[limits]]\nper = 'route'\nrate = '2 per 1h'\n\
+         [[limits]]\nper = 'route'\nrate = '9 per 1500ms'\nburst = 20\n{ROUTES}"
     ));
     let mut fields = RateFields::default();
     limits.admit(0, None, limits.began, &mut fields).unwrap();
@@ -123,10 +124,10 @@ fn the_fields_tell_of_every_limit_that_counted() {
     fields.put(&mut headers);
     assert_eq!(
         headers["ratelimit-policy"],
-        "\"route\";q=100;w=60, \"route-2\";q=2;w=3600"
+        "\"route\";q=100;w=60, \"route-2\";q=2;w=3600, \"route-3\";q=9"
     );
     assert_eq!(
         headers["ratelimit"],
-        "\"route\";r=99;t=1, \"route-2\";r=1;t=1800"
+        "\"route\";r=99;t=1, \"route-2\";r=1;t=1800, \"route-3\";r=19;t=1"
     );
 }

@@ -2,6 +2,7 @@
 
 mod browser;
 mod cors;
+mod early;
 mod headers;
 mod limits;
 mod matching;
