@@ -33,7 +33,7 @@ pub(super) enum Lead<'a> {
 
 impl Gateway {
     /// Finds the route of a request to the host `name`, and answers what needs no credential there.
-    pub(super) fn lead(
+    pub(super) async fn lead(
         &self,
         head: &request::Parts,
         name: Option<&str>,
@@ -42,7 +42,7 @@ impl Gateway {
     ) -> Result<Lead<'_>, ApiError> {
         let route = self.shared.routes.find(name, path, head)?;
         record.route = route.index;
-        if let Some(answer) = self.meet(head, record)? {
+        if let Some(answer) = self.meet(head, record).await? {
             return Ok(Lead::Answered(answer));
         }
         let settings = &route.config;
@@ -60,7 +60,7 @@ impl Gateway {
 
     /// Counts the request's address, and answers a browser's preflight: it carries no credential.
     /// `record.route` is known.
-    pub(super) fn meet(
+    pub(super) async fn meet(
         &self,
         head: &request::Parts,
         record: &mut Record,
@@ -84,12 +84,15 @@ impl Gateway {
             .edge
             .as_mut()
             .map_or(&mut none, |edge| &mut edge.fields);
-        limits.admit_address(record.route, record.client, record.began, fields)?;
+        let (route, client) = (record.route, record.client);
+        limits
+            .admit_address(route, client, record.began, fields)
+            .await?;
         Ok(None)
     }
 
     /// Counts a request that may be made.
-    pub(super) fn count(
+    pub(super) async fn count(
         &self,
         admission: Option<&Admission>,
         record: &mut Record,
@@ -101,7 +104,7 @@ impl Gateway {
             .as_mut()
             .map_or(&mut none, |edge| &mut edge.fields);
         let limits = &self.shared.limits;
-        limits.admit(record.route, principal, record.began, fields)
+        limits.admit(record.route, principal, record.began, fields).await
     }
 
     /// Says in an answer what is said in every one of its route.

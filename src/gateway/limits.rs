@@ -1,22 +1,31 @@
-//! How often requests may come: the limits of the configuration, counted on this node alone and in
-//! memory, so that a request costs the store nothing.
+//! How often requests may come: the limits of the configuration, counted in this node's memory, so that
+//! a request costs the store nothing.
+//!
+//! Where several nodes share a store, each has a batch of every limit on lease ([`debt`]): it lets so many
+//! pass by itself, and tells the others of them behind the requests' back ([`desk`], [`settling`]).
 
 mod bucket;
+mod debt;
+mod desk;
 mod fields;
+mod settling;
 mod table;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use self::bucket::{Bucket, Quota};
+use self::desk::{Desk, Due};
 use self::table::{Key, Table};
-use crate::config::{Config, Limit, Per};
-use crate::domain::{CredentialId, Network, Principal};
+use super::Routes;
+use crate::config::{Config, Limit, Per, StoreUrl};
+use crate::domain::{CredentialId, Digest, Network, Principal};
 use crate::http::{ApiError, Code};
 
-pub(super) use self::fields::RateFields;
+pub use self::fields::RateFields;
 
 /// The limits of all routes, and how much of them is used.
 #[derive(Debug)]
@@ -31,6 +40,8 @@ pub struct Limits {
     principals: Table,
     /// By [`Counted::id`]; only those of limits per route are used.
     routes: Vec<Mutex<Bucket>>,
+    /// Where the other nodes are told of what passed here, if there are others.
+    desk: Option<Desk>,
     /// `rate_limit_headers`
     pub(super) says_fields: bool,
 }
@@ -39,18 +50,23 @@ pub struct Limits {
 #[derive(Debug, Default)]
 struct OfRoute {
     /// Per address: looked at before the credential is.
-    before: Vec<Counted>,
+    before: Vec<Arc<Counted>>,
     /// The others.
-    after: Vec<Counted>,
+    after: Vec<Arc<Counted>>,
 }
 
 /// A limit as it is counted.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Counted {
     /// Requests under the same id are counted together.
     id: u32,
+    /// What all nodes call it.
+    name: Digest,
     per: Per,
     quota: Quota,
+    burst: u32,
+    /// How many this node lets pass before it must tell the others.
+    batch: u32,
     /// What the answers call it.
     policy: String,
     /// What a refusal says.
@@ -61,6 +77,7 @@ struct Counted {
 }
 
 /// What a limit counts of one request.
+#[derive(Debug, Clone, Copy)]
 enum Subject {
     Address([u8; 16]),
     Principal([u8; 16]),
@@ -73,27 +90,30 @@ impl Limits {
     pub fn new(config: &Config) -> Self {
         let mut ids = 0..;
         let mut next_id = || ids.next().unwrap_or(u32::MAX);
-        let global: Vec<(u32, &Limit)> = config
-            .limits
-            .iter()
-            .map(|limit| (next_id(), limit))
+        let global: Vec<(u32, usize, &Limit)> = (0..)
+            .zip(&config.limits)
+            .map(|(ordinal, limit)| (next_id(), ordinal, limit))
             .collect();
         let mut by_route: Vec<OfRoute> = Vec::with_capacity(config.routes.len() + 1);
-        for route in &config.routes {
+        let names = Routes::names(&config.routes);
+        for (route, name) in config.routes.iter().zip(&names) {
             let mut limits = OfRoute::default();
-            for (id, limit) in &global {
+            for (id, ordinal, limit) in &global {
                 // Each route is counted by itself.
-                let is_own = limit.per == Per::Route;
-                limits.add(if is_own { next_id() } else { *id }, limit);
+                if limit.per == Per::Route {
+                    limits.add(next_id(), settling::name(name, limit, *ordinal), limit);
+                } else {
+                    limits.add(*id, settling::name("", limit, *ordinal), limit);
+                }
             }
-            for limit in &route.limits {
-                limits.add(next_id(), limit);
+            for (ordinal, limit) in (global.len()..).zip(&route.limits) {
+                limits.add(next_id(), settling::name(name, limit, ordinal), limit);
             }
             by_route.push(limits);
         }
         let mut own = OfRoute::default();
-        for (id, limit) in &global {
-            own.add(*id, limit);
+        for (id, ordinal, limit) in &global {
+            own.add(*id, settling::name("", limit, *ordinal), limit);
         }
         // Who asks is found out in the endpoint, and there are brakes of their own.
         own.after.clear();
@@ -109,6 +129,7 @@ impl Limits {
             addresses: Table::new(has(&[Per::Address])),
             principals: Table::new(has(&[Per::Principal, Per::Key])),
             routes: (0..next_id()).map(|_| Mutex::default()).collect(),
+            desk: matches!(config.store, StoreUrl::Redis(_)).then(Desk::new),
             says_fields: config.server.rate_limit_headers,
             by_route,
         }
@@ -116,7 +137,13 @@ impl Limits {
 
     /// Counts a request from `client` before its credential is looked at. `route` is its place in the
     /// order of the file; the next one stands for the gateway's own endpoints.
-    pub(super) fn admit_address(
+    ///
+    /// It waits only where more came at once than may pass before the other nodes were told.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::RateLimited`]: nothing was counted.
+    pub async fn admit_address(
         &self,
         route: usize,
         client: IpAddr,
@@ -136,11 +163,16 @@ impl Limits {
         if let Some(last) = subject.last_mut() {
             *last = matches!(network, Network::V4(_)).into();
         }
-        self.take(limits, |_| Some(Subject::Address(subject)), at, fields)
+        let subject = |_| Some(Subject::Address(subject));
+        self.take(limits, subject, at, fields).await
     }
 
     /// Counts a request of `principal`, who may make it.
-    pub(super) fn admit(
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::admit_address`].
+    pub async fn admit(
         &self,
         route: usize,
         principal: Option<&Principal>,
@@ -160,78 +192,211 @@ impl Limits {
             Per::Route => Some(Subject::Route),
             _ => subject(per),
         };
-        self.take(limits, subject, at, fields)
+        self.take(limits, subject, at, fields).await
     }
 
     /// Takes one from each limit, or from none when one is used up.
-    fn take(
+    async fn take(
         &self,
-        limits: &[Counted],
+        limits: &[Arc<Counted>],
         subject: impl Fn(Per) -> Option<Subject>,
         at: Instant,
         fields: &mut RateFields,
     ) -> Result<(), ApiError> {
-        let now = at.saturating_duration_since(self.began);
-        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        match self.attempt(limits, &subject, self.nanos(at), fields) {
+            Ok(()) => Ok(()),
+            Err(Short::Over(error)) => Err(error),
+            Err(Short::Owing) => Box::pin(self.take_in_time(limits, &subject, fields)).await,
+        }
+    }
+
+    /// Takes one from each limit, or from none, once the other nodes were told of what passed before.
+    async fn take_in_time(
+        &self,
+        limits: &[Arc<Counted>],
+        subject: &impl Fn(Per) -> Option<Subject>,
+        fields: &mut RateFields,
+    ) -> Result<(), ApiError> {
+        loop {
+            // Before it is looked at, so that what is told in between is not waited for.
+            let settled = self.desk.as_ref().map(Desk::settled);
+            let now = self.nanos(Instant::now());
+            match self.attempt(limits, subject, now, fields) {
+                Ok(()) => return Ok(()),
+                Err(Short::Over(error)) => return Err(error),
+                Err(Short::Owing) => {}
+            }
+            if let Some(settled) = settled {
+                settled.await;
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        limits: &[Arc<Counted>],
+        subject: &impl Fn(Per) -> Option<Subject>,
+        now: u64,
+        fields: &mut RateFields,
+    ) -> Result<(), Short> {
+        let said = fields.length();
         for (index, limit) in limits.iter().enumerate() {
             let Some(of) = subject(limit.per) else {
                 continue;
             };
-            let (taken, bucket) = self.bucket(limit, &of, now, |bucket| {
-                (bucket.take(&limit.quota, now), *bucket)
-            });
+            let (taken, bucket) = self.take_one(limit, of, now);
             if self.says_fields {
                 fields.tell(limit, bucket, now);
             }
-            let Err(wait) = taken else {
+            let Err(why) = taken else {
                 continue;
             };
             for taken in limits.iter().take(index) {
                 if let Some(of) = subject(taken.per) {
-                    self.bucket(taken, &of, now, |bucket| bucket.refill(&taken.quota, 1));
+                    self.with(taken, &of, now, |bucket| bucket.put_back(&taken.quota));
                 }
             }
-            return Err(ApiError::new(Code::RateLimited)
-                .detail(limit.detail.clone())
-                .retry_after(Duration::from_nanos(wait)));
+            if matches!(why, NotTaken::Owing) {
+                fields.truncate(said);
+            }
+            return Err(limit.short(why));
         }
         Ok(())
     }
 
-    fn bucket<T>(
+    fn take_one(
+        &self,
+        limit: &Arc<Counted>,
+        of: Subject,
+        now: u64,
+    ) -> (Result<(), NotTaken>, Bucket) {
+        let Some(desk) = &self.desk else {
+            return self.with(limit, &of, now, |bucket| {
+                (bucket.take(&limit.quota, now).map_err(Into::into), *bucket)
+            });
+        };
+        let is_open = desk.is_open(now);
+        let (taken, is_due, bucket) = self.with(limit, &of, now, |bucket| {
+            let taken = bucket.take_on_lease(limit, now, is_open);
+            let is_due = is_open && bucket.debt.falls_due(limit.batch, limit.quota.span(), now);
+            (taken, is_due, *bucket)
+        });
+        if is_due {
+            let limit = Arc::clone(limit);
+            desk.put(Due { limit, of });
+        }
+        (taken, bucket)
+    }
+
+    /// Does something with a bucket, which is full where it is not remembered.
+    fn with<T>(
         &self,
         limit: &Counted,
         of: &Subject,
         now: u64,
         work: impl FnOnce(&mut Bucket) -> T,
     ) -> T {
-        let key = |subject| Key {
-            subject,
-            limit: limit.id,
-        };
         match of {
-            Subject::Address(subject) => self.addresses.with(key(*subject), now, work),
-            Subject::Principal(subject) => self.principals.with(key(*subject), now, work),
-            Subject::Route => match self.routes.get(usize::try_from(limit.id).unwrap_or(0)) {
+            Subject::Address(subject) => self.addresses.with(limit.key(*subject), now, work),
+            Subject::Principal(subject) => self.principals.with(limit.key(*subject), now, work),
+            Subject::Route => match self.route(limit) {
                 Some(bucket) => work(&mut bucket.lock()),
                 None => work(&mut Bucket::default()),
             },
         }
     }
+
+    /// Does something with a bucket, if it is remembered.
+    fn look<T>(
+        &self,
+        limit: &Counted,
+        of: &Subject,
+        work: impl FnOnce(&mut Bucket) -> T,
+    ) -> Option<T> {
+        match of {
+            Subject::Address(subject) => self.addresses.look(limit.key(*subject), work),
+            Subject::Principal(subject) => self.principals.look(limit.key(*subject), work),
+            Subject::Route => self.route(limit).map(|bucket| work(&mut bucket.lock())),
+        }
+    }
+
+    fn route(&self, limit: &Counted) -> Option<&Mutex<Bucket>> {
+        self.routes.get(usize::try_from(limit.id).ok()?)
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.began);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Why a request cannot pass now.
+enum Short {
+    /// A limit is used up.
+    Over(ApiError),
+    /// The other nodes must be told first of what passed.
+    Owing,
+}
+
+/// Why nothing was taken from one limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NotTaken {
+    /// It is used up for so many nanoseconds.
+    Over(u64),
+    /// As [`Short::Owing`].
+    Owing,
+}
+
+impl From<u64> for NotTaken {
+    fn from(wait: u64) -> Self {
+        Self::Over(wait)
+    }
+}
+
+impl Subject {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Address(bytes) | Self::Principal(bytes) => bytes,
+            Self::Route => &[],
+        }
+    }
+}
+
+impl Counted {
+    const fn key(&self, subject: [u8; 16]) -> Key {
+        Key {
+            subject,
+            limit: self.id,
+        }
+    }
+
+    fn short(&self, why: NotTaken) -> Short {
+        match why {
+            NotTaken::Owing => Short::Owing,
+            NotTaken::Over(wait) => Short::Over(
+                ApiError::new(Code::RateLimited)
+                    .detail(self.detail.clone())
+                    .retry_after(Duration::from_nanos(wait)),
+            ),
+        }
+    }
 }
 
 impl OfRoute {
-    fn add(&mut self, id: u32, limit: &Limit) {
+    fn add(&mut self, id: u32, name: Digest, limit: &Limit) {
         let limits = match limit.per {
             Per::Address => &mut self.before,
             Per::Principal | Per::Key | Per::Route => &mut self.after,
         };
         let per = limit.per.as_str();
         let same = limits.iter().filter(|other| other.per == limit.per).count();
-        limits.push(Counted {
+        limits.push(Arc::new(Counted {
             id,
+            name,
             per: limit.per,
             quota: Quota::of(limit),
+            burst: limit.burst,
+            batch: debt::batch(limit.burst),
             policy: match same {
                 0 => per.to_owned(),
                 same => format!("{per}-{}", same.saturating_add(1)),
@@ -242,9 +407,11 @@ impl OfRoute {
             ),
             count: limit.rate.count,
             window: limit.rate.per,
-        });
+        }));
     }
 }
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

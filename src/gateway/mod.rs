@@ -45,7 +45,7 @@ use crate::revocation::{Admission, Alarm, NotFresh, Watch};
 use crate::telemetry::{AccessBuffer, Labels, WorkerMetrics};
 
 pub use self::body::{BodyError, GatewayBody};
-pub use self::limits::Limits;
+pub use self::limits::{Limits, RateFields};
 pub use self::peer::Peer;
 pub use self::relay::{Relay, RelayEnd};
 pub use self::reply::Reply;
@@ -67,7 +67,7 @@ pub struct Shared {
     /// The routes.
     pub routes: Routes,
     /// How often requests may come.
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     /// Which web pages of other origins may call the gateway's own endpoints.
     pub api_cors: Option<Cors>,
     /// The upstreams.
@@ -187,7 +187,7 @@ impl Gateway {
             return self.answer_itself(head, body, record).await;
         }
         let name = host.as_ref().map(Host::name);
-        let (route, upstream, target) = match self.lead(&head, name, &path, record)? {
+        let (route, upstream, target) = match self.lead(&head, name, &path, record).await? {
             Lead::Upstream(route, upstream, target) => (route, upstream, target),
             Lead::Answered(answer) => return Ok(answer),
         };
@@ -226,7 +226,7 @@ impl Gateway {
             Some(admission) => Admitted::by_admission(&settings.access, admission, inbound)?,
             None => Admitted::by_route(&settings.access, inbound)?,
         };
-        self.count(admitted.admission(), record)?;
+        self.count(admitted.admission(), record).await?;
         let answer = self.forward(admitted, record).await?;
         let rules = &settings.response_headers;
         Ok(Passed::from_upstream(answer, place, offered, rules))

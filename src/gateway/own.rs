@@ -20,7 +20,7 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
         record.route = self.own_route();
-        if let Some(answer) = self.meet(&head, record)? {
+        if let Some(answer) = self.meet(&head, record).await? {
             return Ok(answer);
         }
         let context = ApiContext {

@@ -13,7 +13,7 @@ use crate::config::{Config, StoreUrl};
 use crate::domain::{Clock, SystemClock};
 use crate::mail::{Outbox, OutboxTask, Pace};
 use crate::revocation::{Bells, Changes, KeyUsage, Ledger};
-use crate::store::{Embedded, Store};
+use crate::store::{Embedded, Store, Tally};
 
 /// Everything beneath the listeners, over one open store.
 pub(super) struct Core {
@@ -139,6 +139,11 @@ impl Core {
         if let Some(roll) = core.shared.roll() {
             runtime.spawn(Arc::clone(&core.keys).run(Arc::clone(roll)));
         }
+    }
+
+    /// Over what the limits of requests are kept together with other nodes, if there are any.
+    pub(super) fn tally(&self) -> Option<Arc<dyn Tally>> {
+        self.shared.as_ref()?.shared.tally().cloned()
     }
 
     /// Why this node must not be sent requests, beside what the store says.

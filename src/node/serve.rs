@@ -83,6 +83,9 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
     let (delay, timeout) = (config.server.drain_delay, config.server.drain_timeout);
     control.spawn(signals.lead_out(drain.clone(), delay, timeout));
 
+    if let Some(tally) = core.tally() {
+        control.spawn(Arc::clone(&crew.shared.limits).settle_over(tally));
+    }
     let upstreams = Arc::clone(&crew.shared.upstreams);
     control.spawn(Arc::clone(&upstreams).attend());
     control.block_on(upstreams.looked_up());
@@ -171,7 +174,7 @@ impl Crew {
                 .collect(),
             shared: Arc::new(Shared {
                 routes: Routes::new(&config.routes),
-                limits: Limits::new(config),
+                limits: Arc::new(Limits::new(config)),
                 api_cors: config.api.cors.as_ref().map(Cors::new),
                 upstreams: Arc::new(Upstreams::new(&config.upstreams, &config.dns)),
                 identity: Arc::new(IdentityHeaders::new(&config.identity_headers)),

@@ -5,7 +5,7 @@ use super::link::{Link, LinkState};
 use crate::auth::Authenticator;
 use crate::domain::BootUptime;
 use crate::revocation::{Applier, Bells, Changes, FreshStore, Freshness, Ledger, OnStale, Recent};
-use crate::store::{Feed, KeyRoll, Store};
+use crate::store::{Feed, KeyRoll, Store, Tally};
 
 /// A store that several nodes share, and how this one keeps up with the others.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub struct Shared {
     recent: Arc<Recent>,
     state: Arc<LinkState>,
     roll: Option<Arc<dyn KeyRoll>>,
+    tally: Option<Arc<dyn Tally>>,
 }
 
 impl Shared {
@@ -37,6 +38,7 @@ impl Shared {
             recent: Recent::new(uptime),
             state: Arc::default(),
             roll: None,
+            tally: None,
         }
     }
 
@@ -44,6 +46,13 @@ impl Shared {
     #[must_use]
     pub fn with_key_roll(mut self, roll: Arc<dyn KeyRoll>) -> Self {
         self.roll = Some(roll);
+        self
+    }
+
+    /// Keeps the limits of requests together with the other nodes, over `tally`.
+    #[must_use]
+    pub fn with_tally(mut self, tally: Arc<dyn Tally>) -> Self {
+        self.tally = Some(tally);
         self
     }
 
@@ -83,6 +92,12 @@ impl Shared {
     #[must_use]
     pub const fn roll(&self) -> Option<&Arc<dyn KeyRoll>> {
         self.roll.as_ref()
+    }
+
+    /// Over what the limits of requests are kept together, if over anything.
+    #[must_use]
+    pub const fn tally(&self) -> Option<&Arc<dyn Tally>> {
+        self.tally.as_ref()
     }
 
     /// The task that follows the log.

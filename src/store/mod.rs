@@ -15,6 +15,7 @@ mod memory_limits;
 mod moving;
 mod record;
 mod redis;
+mod tally;
 
 use std::fmt;
 use std::pin::Pin;
@@ -31,6 +32,7 @@ pub use moving::{
 };
 pub use record::{KeyRecord, LiveReset, OwnedKey, RevokedSession, SessionView, UserRecord};
 pub use redis::{Finding, Redis, RedisSetupError, Severity};
+pub use tally::{Spent, Tally};
 
 use crate::domain::{Digest, Email, KeyId, SessionId, Timestamp, UserId};
 

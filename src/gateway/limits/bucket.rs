@@ -1,14 +1,17 @@
+use std::time::Duration;
+
+use super::debt::Debt;
+use super::{Counted, NotTaken};
 use crate::config::Limit;
 
 /// What is left of one limit for one subject, as GCRA has it: from when on the whole burst may come
-/// again. One number, and no clock: whoever asks says what time it is.
-///
-/// Time fills it. Something else can as well: with [`Bucket::refill`] goes back what was taken in vain,
-/// and a node that leases its allowance from a store would fill it so, and let no time pass.
+/// again. No clock: whoever asks says what time it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Bucket {
     /// In nanoseconds since the limits began.
     free_at: u64,
+    /// What the other nodes have not been told of.
+    pub(super) debt: Debt,
 }
 
 /// How much may come, in nanoseconds.
@@ -29,6 +32,16 @@ impl Quota {
             span: every.saturating_mul(u64::from(limit.burst)),
         }
     }
+
+    /// How long it takes until one more may come.
+    pub(super) const fn every(&self) -> Duration {
+        Duration::from_nanos(self.every)
+    }
+
+    /// The same for the whole burst, in nanoseconds.
+    pub(super) const fn span(&self) -> u64 {
+        self.span
+    }
 }
 
 impl Bucket {
@@ -47,10 +60,36 @@ impl Bucket {
         Ok(())
     }
 
-    /// Puts `count` in.
-    pub(super) const fn refill(&mut self, quota: &Quota, count: u32) {
-        let back = quota.every.saturating_mul(count as u64);
-        self.free_at = self.free_at.saturating_sub(back);
+    /// Takes one, of which the other nodes are told later. `is_open` says whether they will be: no more
+    /// than a batch passes then before.
+    pub(super) fn take_on_lease(
+        &mut self,
+        limit: &Counted,
+        now: u64,
+        is_open: bool,
+    ) -> Result<(), NotTaken> {
+        let mut taken = *self;
+        // Who is over the limit is told so at once.
+        taken.take(&limit.quota, now)?;
+        if is_open && self.debt.is_full(limit.batch) {
+            return Err(NotTaken::Owing);
+        }
+        taken.debt.add(limit.batch, now);
+        *self = taken;
+        Ok(())
+    }
+
+    /// Puts back what was taken in vain.
+    pub(super) const fn put_back(&mut self, quota: &Quota) {
+        self.free_at = self.free_at.saturating_sub(quota.every);
+        self.debt.sub();
+    }
+
+    /// The nodes together have used it up to `free_at`; what they were not told of yet comes on top. They
+    /// may count less than this node knows: what is told late is counted early.
+    pub(super) fn hear(&mut self, quota: &Quota, free_at: u64) {
+        let untold = quota.every.saturating_mul(u64::from(self.debt.count()));
+        self.free_at = self.free_at.max(free_at.saturating_add(untold));
     }
 
     /// How many may come at once now.
@@ -127,7 +166,7 @@ mod tests {
         let quota = quota(1, 60, 1);
         let mut bucket = Bucket::default();
         assert_eq!(bucket.take(&quota, 5), Ok(()));
-        bucket.refill(&quota, 1);
+        bucket.put_back(&quota);
         assert_eq!(bucket.take(&quota, 5), Ok(()));
         assert!(bucket.take(&quota, 5).is_err());
     }

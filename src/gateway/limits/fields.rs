@@ -10,7 +10,7 @@ use super::bucket::Bucket;
 
 /// What an answer says of the limits that its request was counted under.
 #[derive(Debug, Default)]
-pub(in crate::gateway) struct RateFields {
+pub struct RateFields {
     policies: String,
     limits: String,
 }
@@ -42,6 +42,17 @@ impl RateFields {
             let _ = write!(self.policies, ";w={}", limit.window.as_secs());
         }
         let _ = write!(self.limits, "\"{policy}\";r={left};t={next}");
+    }
+
+    /// How much was told.
+    pub(super) const fn length(&self) -> [usize; 2] {
+        [self.policies.len(), self.limits.len()]
+    }
+
+    /// Takes back what was told since it was of this length.
+    pub(super) fn truncate(&mut self, [policies, limits]: [usize; 2]) {
+        self.policies.truncate(policies);
+        self.limits.truncate(limits);
     }
 
     /// Says it, in place of what the service says of limits of its own.

@@ -1,3 +1,5 @@
+mod settle;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;

@@ -1,11 +1,12 @@
-use super::records::Stored;
+use std::time::Duration;
 
+use super::records::Stored;
 use super::users::LastAdmin;
 use super::{Redis, api_keys, due, traces, users};
 use crate::domain::{Digest, Email, KeyId, SessionId, Timestamp, UserId};
 use crate::store::{
-    Answer, KeyRecord, Limit, OwnedKey, Recorded, RevokedSession, SessionView, Store, UserRecord,
-    Verdict,
+    Answer, KeyRecord, Limit, OwnedKey, Recorded, RevokedSession, SessionView, Spent, Store, Tally,
+    UserRecord, Verdict,
 };
 
 impl Store for Redis {
@@ -112,6 +113,15 @@ impl Store for Redis {
                 .change(async move |at| due::sweep(&at, now).await)
                 .await?;
             Ok(own.saturating_add(shared))
+        })
+    }
+}
+
+impl Tally for Redis {
+    fn settle<'a>(&'a self, spent: &'a [Spent]) -> Answer<'a, Vec<Option<Duration>>> {
+        Box::pin(async move {
+            let session = self.opened()?;
+            Ok(session.limits.settle(&self.keys, spent).await)
         })
     }
 }

@@ -65,4 +65,5 @@ scripts! {
     new SWEEP = "sweep";
     new TAKE = "take";
     new GIVE_BACK = "give_back";
+    new SETTLE = "settle";
 }

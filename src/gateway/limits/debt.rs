@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+/// What this node let pass of one limit for one subject and has not told the other nodes of.
+///
+/// A node has a batch of each limit on lease: it lets so many pass on its own word, and must then tell
+/// of them and hear what the others did. It tells when half of the batch is used, so that it seldom has to
+/// wait for the answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Debt {
+    /// When the first of it passed, in nanoseconds since the limits began.
+    since: u64,
+    /// Below zero where something told already went back.
+    count: i32,
+    /// Whether it waits to be told, or is being told.
+    is_due: bool,
+}
+
+/// How many a node lets pass on its own word, of a limit that gives `burst` at once.
+pub(super) const fn batch(burst: u32) -> u32 {
+    let tenth = burst / 10;
+    if tenth == 0 { 1 } else { tenth }
+}
+
+/// The youngest debt that is told however small it is. What is older would else be counted with what is
+/// taken now, after a quiet time in which it was made good.
+const OLD: u64 = 1_000_000_000;
+
+impl Debt {
+    /// Whether no more may pass before it was told.
+    pub(super) fn is_full(self, batch: u32) -> bool {
+        self.count() >= batch
+    }
+
+    /// One more has passed. It grows no larger than a batch: beyond that the node is on its own, and what
+    /// passes then is nobody else's.
+    pub(super) fn add(&mut self, batch: u32, now: u64) {
+        if self.count <= 0 {
+            self.since = now;
+        }
+        if !self.is_full(batch) {
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    /// One went back.
+    pub(super) const fn sub(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
+
+    /// Whether it has become due: whoever is told so has it told. `span` is what the whole burst takes.
+    pub(super) fn falls_due(&mut self, batch: u32, span: u64, now: u64) -> bool {
+        let is_old = self.count > 0 && now.saturating_sub(self.since) >= OLD.max(span / 2);
+        let is_much = self.count().saturating_mul(2) >= batch;
+        let falls_due = !self.is_due && (is_much || is_old);
+        self.is_due |= falls_due;
+        falls_due
+    }
+
+    /// How many there are to tell of.
+    pub(super) fn count(self) -> u32 {
+        u32::try_from(self.count).unwrap_or(0)
+    }
+
+    /// How long ago the first of it passed.
+    pub(super) fn age(self, now: u64) -> Duration {
+        match self.count {
+            1.. => Duration::from_nanos(now.saturating_sub(self.since)),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// So many were told of at `then`.
+    pub(super) fn told(&mut self, count: u32, then: u64) {
+        let count = i32::try_from(count).unwrap_or(i32::MAX);
+        self.count = self.count.saturating_sub(count);
+        self.since = then;
+        self.is_due = false;
+    }
+
+    /// Nobody could be told.
+    pub(super) const fn untold(&mut self) {
+        self.is_due = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_batch_is_a_tenth_of_the_burst_and_one_at_least() {
+        assert_eq!([1, 9, 19, 20, 1000].map(batch), [1, 1, 1, 2, 100]);
+    }
+
+    #[test]
+    fn half_a_batch_is_told_once_and_a_whole_one_is_the_end() {
+        let mut debt = Debt::default();
+        for _ in 0..4 {
+            debt.add(10, 7);
+            assert!(!debt.falls_due(10, SECOND, 7));
+        }
+        debt.add(10, 7);
+        assert!(debt.falls_due(10, SECOND, 7));
+        assert!(!debt.falls_due(10, SECOND, 7));
+        for _ in 0..5 {
+            assert!(!debt.is_full(10));
+            debt.add(10, 9);
+        }
+        assert!(debt.is_full(10));
+
+        debt.told(5, 8);
+        assert!(!debt.is_full(10));
+        assert_eq!((debt.count(), debt.age(10)), (5, Duration::from_nanos(2)));
+        assert!(debt.falls_due(10, SECOND, 10));
+    }
+
+    #[test]
+    fn an_old_debt_is_told_however_small_it_is() {
+        let mut debt = Debt::default();
+        debt.add(100, 0);
+        assert!(!debt.falls_due(100, 10 * SECOND, 5 * SECOND - 1));
+        assert!(debt.falls_due(100, 10 * SECOND, 5 * SECOND));
+    }
+}
