@@ -278,7 +278,7 @@ impl Limits {
         let is_open = desk.is_open(now);
         let (taken, is_due, bucket) = self.with(limit, &of, now, |bucket| {
             let taken = bucket.take_on_lease(limit, now, is_open);
-            let is_due = is_open && bucket.debt.falls_due(limit.batch, limit.quota.span(), now);
+            let is_due = is_open && bucket.debt.falls_due(&limit.quota, limit.batch, now);
             (taken, is_due, *bucket)
         });
         if is_due {
@@ -394,7 +394,7 @@ impl OfRoute {
             id,
             name,
             per: limit.per,
-            quota: Quota::of(limit),
+            quota: Quota::new(limit),
             burst: limit.burst,
             batch: debt::batch(limit.burst),
             policy: match same {

@@ -20,6 +20,7 @@ pub struct Spent {
     pub limit: Limit,
     /// How many.
     pub count: u32,
-    /// How long ago the first of them was: from then on they are counted.
+    /// How long ago they began, had they come without a pause and no faster than the limit brings them:
+    /// from then on they are counted.
     pub age: Duration,
 }

@@ -24,7 +24,7 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    pub(super) fn of(limit: &Limit) -> Self {
+    pub(super) fn new(limit: &Limit) -> Self {
         let per = u64::try_from(limit.rate.per.as_nanos()).unwrap_or(u64::MAX);
         let every = (per / u64::from(limit.rate.count.max(1))).max(1);
         Self {
@@ -36,6 +36,11 @@ impl Quota {
     /// How long it takes until one more may come.
     pub(super) const fn every(&self) -> Duration {
         Duration::from_nanos(self.every)
+    }
+
+    /// The same for `count`, in nanoseconds.
+    pub(super) fn of(&self, count: u32) -> u64 {
+        self.every.saturating_mul(u64::from(count))
     }
 
     /// The same for the whole burst, in nanoseconds.
@@ -74,7 +79,7 @@ impl Bucket {
         if is_open && self.debt.is_full(limit.batch) {
             return Err(NotTaken::Owing);
         }
-        taken.debt.add(limit.batch, now);
+        taken.debt.add(&limit.quota, limit.batch, now);
         *self = taken;
         Ok(())
     }
@@ -88,7 +93,7 @@ impl Bucket {
     /// The nodes together have used it up to `free_at`; what they were not told of yet comes on top. They
     /// may count less than this node knows: what is told late is counted early.
     pub(super) fn hear(&mut self, quota: &Quota, free_at: u64) {
-        let untold = quota.every.saturating_mul(u64::from(self.debt.count()));
+        let untold = quota.of(self.debt.count());
         self.free_at = self.free_at.max(free_at.saturating_add(untold));
     }
 
@@ -124,7 +129,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn quota(count: u32, seconds: u64, burst: u32) -> Quota {
-        Quota::of(&Limit {
+        Quota::new(&Limit {
             per: Per::Address,
             rate: Rate {
                 count,

@@ -21,11 +21,10 @@ impl Limits {
                 if due.is_empty() {
                     break;
                 }
-                let then = self.nanos(Instant::now());
-                let spent = self.spent(&mut due, then);
+                let spent = self.spent(&mut due, self.nanos(Instant::now()));
                 let answer = tally.settle(&spent).await;
                 let now = self.nanos(Instant::now());
-                if self.settle(&due, &spent, &answer.unwrap_or_default(), [then, now]) {
+                if self.settle(&due, &spent, &answer.unwrap_or_default(), now) {
                     desk.wake();
                 } else {
                     tracing::debug!("limits kept by this node alone");
@@ -50,13 +49,13 @@ impl Limits {
         spent
     }
 
-    /// Each of `due` was told at `then`, and is so far ahead at `now`. Answers whether all are known.
+    /// Each of `due` was told, and its limit is so far used at `now`. Answers whether all are known.
     pub(super) fn settle(
         &self,
         due: &[Due],
         spent: &[Spent],
         ahead: &[Option<Duration>],
-        [then, now]: [u64; 2],
+        now: u64,
     ) -> bool {
         let mut is_known = true;
         for (index, (due, spent)) in due.iter().zip(spent).enumerate() {
@@ -64,7 +63,7 @@ impl Limits {
             is_known &= ahead.is_some();
             self.find(due, |bucket| match ahead {
                 Some(ahead) => {
-                    bucket.debt.told(spent.count, then);
+                    bucket.debt.told(&due.limit.quota, spent.count);
                     let ahead = u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX);
                     bucket.hear(&due.limit.quota, now.saturating_add(ahead));
                 }

@@ -107,7 +107,7 @@ mod tests {
     const HOUR: u64 = 3_600_000_000_000;
 
     fn quota(count: u32) -> Quota {
-        Quota::of(&Limit {
+        Quota::new(&Limit {
             per: Per::Address,
             rate: Rate {
                 count,
