@@ -104,7 +104,9 @@ impl Gateway {
             .as_mut()
             .map_or(&mut none, |edge| &mut edge.fields);
         let limits = &self.shared.limits;
-        limits.admit(record.route, principal, record.began, fields).await
+        limits
+            .admit(record.route, principal, record.began, fields)
+            .await
     }
 
     /// Says in an answer what is said in every one of its route.

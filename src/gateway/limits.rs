@@ -5,6 +5,7 @@
 //! pass by itself, and tells the others of them behind the requests' back ([`desk`], [`settling`]).
 
 mod bucket;
+mod counted;
 mod debt;
 mod desk;
 mod fields;
@@ -13,17 +14,17 @@ mod table;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use self::bucket::{Bucket, Quota};
+use self::bucket::Bucket;
+use self::counted::{Counted, OfRoute};
 use self::desk::{Desk, Due};
-use self::table::{Key, Table};
-use super::Routes;
-use crate::config::{Config, Limit, Per, StoreUrl};
-use crate::domain::{CredentialId, Digest, Network, Principal};
-use crate::http::{ApiError, Code};
+use self::table::Table;
+use crate::config::{Config, Per, StoreUrl};
+use crate::domain::{CredentialId, Network, Principal};
+use crate::http::ApiError;
 
 pub use self::fields::RateFields;
 
@@ -46,36 +47,6 @@ pub struct Limits {
     pub(super) says_fields: bool,
 }
 
-/// The limits of one route.
-#[derive(Debug, Default)]
-struct OfRoute {
-    /// Per address: looked at before the credential is.
-    before: Vec<Arc<Counted>>,
-    /// The others.
-    after: Vec<Arc<Counted>>,
-}
-
-/// A limit as it is counted.
-#[derive(Debug)]
-struct Counted {
-    /// Requests under the same id are counted together.
-    id: u32,
-    /// What all nodes call it.
-    name: Digest,
-    per: Per,
-    quota: Quota,
-    burst: u32,
-    /// How many this node lets pass before it must tell the others.
-    batch: u32,
-    /// What the answers call it.
-    policy: String,
-    /// What a refusal says.
-    detail: String,
-    /// The rate, as `RateLimit-Policy` says it.
-    count: u32,
-    window: Duration,
-}
-
 /// What a limit counts of one request.
 #[derive(Debug, Clone, Copy)]
 enum Subject {
@@ -88,36 +59,7 @@ impl Limits {
     /// The limits of this configuration, all unused.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let mut ids = 0..;
-        let mut next_id = || ids.next().unwrap_or(u32::MAX);
-        let global: Vec<(u32, usize, &Limit)> = (0..)
-            .zip(&config.limits)
-            .map(|(ordinal, limit)| (next_id(), ordinal, limit))
-            .collect();
-        let mut by_route: Vec<OfRoute> = Vec::with_capacity(config.routes.len() + 1);
-        let names = Routes::names(&config.routes);
-        for (route, name) in config.routes.iter().zip(&names) {
-            let mut limits = OfRoute::default();
-            for (id, ordinal, limit) in &global {
-                // Each route is counted by itself.
-                if limit.per == Per::Route {
-                    limits.add(next_id(), settling::name(name, limit, *ordinal), limit);
-                } else {
-                    limits.add(*id, settling::name("", limit, *ordinal), limit);
-                }
-            }
-            for (ordinal, limit) in (global.len()..).zip(&route.limits) {
-                limits.add(next_id(), settling::name(name, limit, ordinal), limit);
-            }
-            by_route.push(limits);
-        }
-        let mut own = OfRoute::default();
-        for (id, ordinal, limit) in &global {
-            own.add(*id, settling::name("", limit, *ordinal), limit);
-        }
-        // Who asks is found out in the endpoint, and there are brakes of their own.
-        own.after.clear();
-        by_route.push(own);
+        let (by_route, buckets) = OfRoute::all(config);
         let has = |per: &[Per]| {
             let mut limits = by_route
                 .iter()
@@ -128,7 +70,7 @@ impl Limits {
             began: Instant::now(),
             addresses: Table::new(has(&[Per::Address])),
             principals: Table::new(has(&[Per::Principal, Per::Key])),
-            routes: (0..next_id()).map(|_| Mutex::default()).collect(),
+            routes: (0..buckets).map(|_| Mutex::default()).collect(),
             desk: matches!(config.store, StoreUrl::Redis(_)).then(Desk::new),
             says_fields: config.server.rate_limit_headers,
             by_route,
@@ -142,7 +84,7 @@ impl Limits {
     ///
     /// # Errors
     ///
-    /// [`Code::RateLimited`]: nothing was counted.
+    /// [`Code::RateLimited`](crate::http::Code::RateLimited): nothing was counted.
     pub async fn admit_address(
         &self,
         route: usize,
@@ -359,55 +301,6 @@ impl Subject {
             Self::Address(bytes) | Self::Principal(bytes) => bytes,
             Self::Route => &[],
         }
-    }
-}
-
-impl Counted {
-    const fn key(&self, subject: [u8; 16]) -> Key {
-        Key {
-            subject,
-            limit: self.id,
-        }
-    }
-
-    fn short(&self, why: NotTaken) -> Short {
-        match why {
-            NotTaken::Owing => Short::Owing,
-            NotTaken::Over(wait) => Short::Over(
-                ApiError::new(Code::RateLimited)
-                    .detail(self.detail.clone())
-                    .retry_after(Duration::from_nanos(wait)),
-            ),
-        }
-    }
-}
-
-impl OfRoute {
-    fn add(&mut self, id: u32, name: Digest, limit: &Limit) {
-        let limits = match limit.per {
-            Per::Address => &mut self.before,
-            Per::Principal | Per::Key | Per::Route => &mut self.after,
-        };
-        let per = limit.per.as_str();
-        let same = limits.iter().filter(|other| other.per == limit.per).count();
-        limits.push(Arc::new(Counted {
-            id,
-            name,
-            per: limit.per,
-            quota: Quota::new(limit),
-            burst: limit.burst,
-            batch: debt::batch(limit.burst),
-            policy: match same {
-                0 => per.to_owned(),
-                same => format!("{per}-{}", same.saturating_add(1)),
-            },
-            detail: format!(
-                "more than {} for this {per}; wait as long as Retry-After says",
-                limit.rate
-            ),
-            count: limit.rate.count,
-            window: limit.rate.per,
-        }));
     }
 }
 

@@ -6,6 +6,7 @@ mod feed;
 mod lost;
 mod places;
 mod replicas;
+mod together;
 mod world;
 
 pub(crate) use self::places::on_one_server;

@@ -3,8 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::desk::Due;
 use super::{Bucket, Limits};
-use crate::domain::Digest;
-use crate::store::{self, LimitKey, Spent, Tally};
+use crate::store::{self, LimitKey, Spent, StoreError, Tally};
 
 impl Limits {
     /// Keeps the limits together with the other nodes that count over `tally`, for as long as it runs. While
@@ -14,23 +13,37 @@ impl Limits {
             return;
         };
         let _open = desk.open();
+        let mut is_alone = false;
         loop {
             desk.some().await;
             loop {
-                let mut due = desk.draw();
+                let due = desk.draw();
                 if due.is_empty() {
                     break;
                 }
-                let spent = self.spent(&mut due, self.nanos(Instant::now()));
-                let answer = tally.settle(&spent).await;
-                let now = self.nanos(Instant::now());
-                if self.settle(&due, &spent, &answer.unwrap_or_default(), now) {
-                    desk.wake();
-                } else {
-                    tracing::debug!("limits kept by this node alone");
-                    desk.pause(now).await;
+                let told = self.tell(due, tally.as_ref()).await;
+                if told.is_err() != is_alone {
+                    is_alone = told.is_err();
+                    log(&told);
+                }
+                match told {
+                    Ok(()) => desk.wake(),
+                    Err(_) => desk.pause(self.nanos(Instant::now())).await,
                 }
             }
+        }
+    }
+
+    /// Tells of what is due; fails when something of it is not known to be counted.
+    async fn tell(&self, mut due: Vec<Due>, tally: &dyn Tally) -> Result<(), Option<StoreError>> {
+        let spent = self.spent(&mut due, self.nanos(Instant::now()));
+        let answer = tally.settle(&spent).await;
+        let ahead = answer.as_deref().unwrap_or_default();
+        let is_known = self.settle(&due, &spent, ahead, self.nanos(Instant::now()));
+        match answer {
+            Ok(_) if is_known => Ok(()),
+            Ok(_) => Err(None),
+            Err(error) => Err(Some(error)),
         }
     }
 
@@ -79,6 +92,16 @@ impl Limits {
     }
 }
 
+fn log(told: &Result<(), Option<StoreError>>) {
+    match told {
+        Ok(()) => tracing::info!("limits kept together with the other nodes again"),
+        Err(error) => tracing::warn!(
+            reason = error.as_ref().map(|error| error as &dyn std::error::Error),
+            "limits kept by this node alone"
+        ),
+    }
+}
+
 impl Due {
     /// The limit as all nodes call it.
     fn limit(&self) -> store::Limit {
@@ -89,14 +112,4 @@ impl Due {
             every: limit.quota.every(),
         }
     }
-}
-
-/// What a limit is called on every node whose configuration has it: its own words, and those of the route
-/// that it belongs to. `ordinal` tells limits apart that say the same.
-pub(super) fn name(route: &str, limit: &crate::config::Limit, ordinal: usize) -> Digest {
-    let rate = limit.rate.to_string();
-    let rest = format!("{} {}", limit.burst, ordinal);
-    let words = [route, limit.per.as_str(), &rate, &rest];
-    let words = words.join("\0");
-    Digest::of(&[words.as_bytes()])
 }

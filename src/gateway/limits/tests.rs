@@ -1,10 +1,15 @@
 use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::config::Environment;
 use crate::domain::{Email, KeyId, Role, SessionId, UserId, UserName};
+use crate::http::Code;
+use crate::store::{Answer, Spent, Tally};
 
 fn limits(toml: &str) -> Limits {
     let text = format!("[upstreams.a]\nservers = ['http://a']\n{toml}");
@@ -137,4 +142,53 @@ fn the_fields_tell_of_every_limit_that_counted() {
         headers["ratelimit"],
         "\"route\";r=99;t=1, \"route-2\";r=1;t=1800, \"route-3\";r=19;t=1"
     );
+}
+
+/// Answers as often as it is let, and with nothing that others did.
+#[derive(Debug)]
+struct Gate(Semaphore);
+
+impl Tally for Gate {
+    fn settle<'a>(&'a self, spent: &'a [Spent]) -> Answer<'a, Vec<Option<Duration>>> {
+        Box::pin(async {
+            let let_in = self.0.acquire().await;
+            let_in.expect("a gate that stays").forget();
+            Ok(vec![Some(Duration::ZERO); spent.len()])
+        })
+    }
+}
+
+#[tokio::test]
+async fn more_than_a_batch_waits_until_the_others_were_told_or_cannot_be() {
+    let store = "[store]\nurl = 'redis://127.0.0.1'\n[[sessions.signing_keys]]\nfile = 'k'\n";
+    let limits = Arc::new(limits(&format!(
+        "{store}[[limits]]\nper = 'route'\nrate = '1 per 1h'\nburst = 40\n{ROUTES}"
+    )));
+    let take = async || {
+        let mut fields = RateFields::default();
+        let taken = limits.admit(0, None, Instant::now(), &mut fields);
+        taken.await.is_ok()
+    };
+    let gate = Arc::new(Gate(Semaphore::new(0)));
+    let tally: Arc<dyn Tally> = Arc::<Gate>::clone(&gate);
+    let settling = tokio::spawn(Arc::clone(&limits).settle_over(tally));
+    tokio::task::yield_now().await;
+
+    for _ in 0..4 {
+        assert!(now(take()));
+    }
+    let mut fifth = pin!(take());
+    assert_eq!(fifth.as_mut().now_or_never(), None);
+    gate.0.add_permits(1);
+    assert!(fifth.await);
+
+    for _ in 0..3 {
+        assert!(take().await);
+    }
+    let mut ninth = pin!(take());
+    assert_eq!(ninth.as_mut().now_or_never(), None);
+    settling.abort();
+    assert!(ninth.await);
+    // By itself it gives what is left of the burst.
+    assert_eq!((0..100).filter(|_| now(take())).count(), 31);
 }

@@ -15,7 +15,7 @@ pub(crate) fn on_one_server() -> impl Fn() -> Made {
 }
 
 /// The user of the manual, for whatever prefix begins with `dk`.
-fn acl_line() -> String {
+pub(super) fn acl_line() -> String {
     let manual = include_str!("../../../docs/configuration.md");
     let (_, rest) = manual.split_once("user dariet on").unwrap();
     let (line, _) = rest.split_once("```").unwrap();
@@ -26,7 +26,7 @@ fn acl_line() -> String {
     format!("user dariet on {}", line.replace(">PASSWORD", ">hunter2"))
 }
 
-const OUR_ACCOUNT: &str = "user = 'dariet'\npassword = '${REDIS_PASSWORD}'";
+pub(super) const OUR_ACCOUNT: &str = "user = 'dariet'\npassword = '${REDIS_PASSWORD}'";
 
 fn over_a_socket() -> impl Fn() -> Made {
     let server = RedisBuilder::default()

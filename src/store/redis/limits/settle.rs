@@ -30,7 +30,10 @@ impl Limits {
             groups.entry(slot).or_default().push(index);
         }
         let asked = groups.into_iter().map(|(slot, indexes)| {
-            let group: Vec<_> = indexes.iter().filter_map(|index| named.get(*index)).collect();
+            let group: Vec<_> = indexes
+                .iter()
+                .filter_map(|index| named.get(*index))
+                .collect();
             async move { (indexes, self.settle_in(slot, &group).await) }
         });
         let mut known = vec![None; spent.len()];
