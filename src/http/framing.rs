@@ -55,6 +55,9 @@ pub enum FramingError {
     /// The head has more bytes than the bound.
     #[error("the head is larger than the bound")]
     HeadTooLarge,
+    /// The head has more headers than the bound.
+    #[error("the head has more headers than the bound")]
+    TooManyFields,
     /// The trailers have more bytes than the bound.
     #[error("the trailers are larger than the bound")]
     TrailersTooLarge,
@@ -70,8 +73,11 @@ pub enum FramingError {
     /// Not `method SP target SP HTTP/1.x` (RFC 9112 §3).
     #[error("the request line is not a method, a target and a version with one space between")]
     RequestLine,
-    /// A control character, a byte beyond ASCII or a fragment in the target (RFC 9112 §3.2).
-    #[error("the target holds a character that must be percent-encoded, or a fragment")]
+    /// A control character, a byte beyond ASCII or a fragment in the target, or nothing but a query
+    /// (RFC 9112 §3.2).
+    #[error(
+        "the target has no path, or holds a fragment or a character that must be percent-encoded"
+    )]
     Target,
     /// Neither HTTP/1.0 nor HTTP/1.1 (RFC 9112 §2.3).
     #[error("the version is neither HTTP/1.0 nor HTTP/1.1")]
@@ -228,9 +234,9 @@ impl Follower {
 impl From<FramingError> for ApiError {
     fn from(error: FramingError) -> Self {
         match error {
-            FramingError::HeadTooLarge | FramingError::TrailersTooLarge => {
-                Self::new(Code::HeadTooLarge)
-            }
+            FramingError::HeadTooLarge
+            | FramingError::TooManyFields
+            | FramingError::TrailersTooLarge => Self::new(Code::HeadTooLarge),
             _ => Self::new(Code::MalformedRequest).detail(error.to_string()),
         }
     }

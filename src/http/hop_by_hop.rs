@@ -43,6 +43,15 @@ pub fn upgrade_requested(method: &Method, version: Version, headers: &HeaderMap)
     Upgrade::WebSocket
 }
 
+/// Whether an answer with status 101 switches to WebSocket (RFC 6455 §4.1). Ask before [`strip_response`].
+///
+/// Our own answer says so in any case: what else a service switched to would be a tunnel that nobody
+/// asked for.
+#[must_use]
+pub fn switches_to_websocket(headers: &HeaderMap) -> bool {
+    lists(headers, CONNECTION, "upgrade") && lists(headers, UPGRADE, "websocket")
+}
+
 /// Asks the upstream, or tells the client, that the connection becomes a WebSocket. Do it after stripping.
 pub fn set_upgrade(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));

@@ -113,9 +113,13 @@ impl Forwarder {
             *response.version_mut() = Version::HTTP_11;
             answered.may_keep = false;
         }
+        let is_websocket = hop_by_hop::switches_to_websocket(answered.response.headers());
         hop_by_hop::strip_response(answered.response.headers_mut());
         if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Box::pin(sending.switched(answered, upgrade, place)).await;
+            if upgrade != Upgrade::WebSocket || !is_websocket {
+                return Err(sending.switched_unasked(answered.server));
+            }
+            return Box::pin(sending.switched(answered, place)).await;
         }
         Ok(Answer::Response(sending.body(answered, place)))
     }
@@ -292,16 +296,8 @@ impl Sending<'_> {
         })
     }
 
-    async fn switched(
-        &self,
-        answered: Answered,
-        upgrade: Upgrade,
-        place: Place,
-    ) -> Result<Answer, ProxyError> {
+    async fn switched(&self, answered: Answered, place: Place) -> Result<Answer, ProxyError> {
         let server = answered.server;
-        if upgrade != Upgrade::WebSocket {
-            return Err(self.switched_unasked(server));
-        }
         let (head, _) = answered.response.into_parts();
         let bare = answered.connection.switched();
         // The head is there; what is left takes no time, unless something is wrong.

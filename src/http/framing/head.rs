@@ -1,8 +1,11 @@
 //! The head of a request.
 
+use http::Uri;
+
 use super::FramingError;
 use super::line::{Lines, no_text, split_field};
 use crate::http::octet::{is_host, is_token, trim};
+use crate::http::values::MAX_FIELDS;
 
 /// A head that is being read.
 #[derive(Debug, Default)]
@@ -13,6 +16,7 @@ pub(super) struct Head {
     has_host: bool,
     length: Option<u64>,
     is_chunked: bool,
+    fields: usize,
 }
 
 /// What follows a head.
@@ -81,7 +85,10 @@ impl Head {
         if method.is_empty() || target.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
             return Err(no_text(line, FramingError::RequestLine));
         }
-        if !is_target(target) {
+        if target.len() > MAX_TARGET {
+            return Err(FramingError::HeadTooLarge);
+        }
+        if !is_target(target) || !(target.starts_with(b"/") || Uri::try_from(target).is_ok()) {
             return Err(no_text(target, FramingError::Target));
         }
         self.version = Some(match version {
@@ -95,6 +102,10 @@ impl Head {
 
     fn take_field(&mut self, line: &[u8]) -> Result<(), FramingError> {
         let (name, value) = split_field(line)?;
+        self.fields += 1;
+        if self.fields > MAX_FIELDS {
+            return Err(FramingError::TooManyFields);
+        }
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.take_host(value),
             14 if frames(name, b"content-length")? => self.take_length(value),
@@ -161,10 +172,15 @@ impl Head {
 
 const EMPTY_LINE: usize = b"\r\n".len();
 
-/// Visible ASCII without a fragment. It looks at every byte without leaving early, so that the
-/// compiler takes sixteen at a time.
+/// The most bytes of a target that hyper can hold; it would refuse a longer one in words of its own, as
+/// it would a host or a URL that cannot be read.
+const MAX_TARGET: usize = 65_534;
+
+/// Visible ASCII without a fragment, and no query alone, to which readers add a path of their own. It
+/// looks at every byte without leaving early, so that the compiler takes sixteen at a time.
 fn is_target(target: &[u8]) -> bool {
-    target.iter().fold(true, |is_target, &byte| {
+    let is_query = target.starts_with(b"?");
+    target.iter().fold(!is_query, |is_target, &byte| {
         is_target & (byte > b' ') & (byte < 0x7f) & (byte != b'#')
     })
 }
