@@ -25,6 +25,7 @@ mod lengths;
 mod limits;
 mod lines;
 mod paths;
+mod proxies;
 mod pseudo;
 mod recorder;
 mod row;
@@ -34,4 +35,5 @@ mod stage;
 #[expect(dead_code, reason = "these tests need less of the world")]
 mod support;
 mod targets;
+mod tokens;
 mod upgrades;
