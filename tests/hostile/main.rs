@@ -14,6 +14,7 @@
 )]
 #![expect(unreachable_pub, reason = "modules of one test program")]
 
+mod accounts;
 mod ask;
 mod chunks;
 mod credentials;
