@@ -71,13 +71,17 @@ fn described(operation: &Operation) -> Value {
         }));
     }
     if !parameters.is_empty() {
-        described["parameters"] = parameters.into();
+        schemas::set(&mut described, "parameters", parameters);
     }
     if let Some(schema) = operation.body {
-        described["requestBody"] = json!({
-            "required": true,
-            "content": { "application/json": { "schema": schemas::reference(schema) } },
-        });
+        schemas::set(
+            &mut described,
+            "requestBody",
+            json!({
+                "required": true,
+                "content": { "application/json": { "schema": schemas::reference(schema) } },
+            }),
+        );
     }
     described
 }
@@ -114,7 +118,11 @@ fn success(operation: &Operation, schema: Option<&str>) -> Value {
             "html" => ("text/html; charset=utf-8", json!({ "type": "string" })),
             schema => ("application/json", schemas::reference(schema)),
         };
-        success["content"] = json!({ media_type: { "schema": schema } });
+        schemas::set(
+            &mut success,
+            "content",
+            json!({ media_type: { "schema": schema } }),
+        );
     }
     let headers: Map<_, _> = operation
         .headers
@@ -122,7 +130,7 @@ fn success(operation: &Operation, schema: Option<&str>) -> Value {
         .map(|name| ((*name).to_owned(), header(name)))
         .collect();
     if !headers.is_empty() {
-        success["headers"] = headers.into();
+        schemas::set(&mut success, "headers", headers);
     }
     success
 }
@@ -144,7 +152,7 @@ fn refusal(status: u16, codes: &[Code]) -> Value {
         429 | 503 => "Retry-After",
         _ => return refusal,
     };
-    refusal["headers"] = json!({ name: header(name) });
+    schemas::set(&mut refusal, "headers", json!({ name: header(name) }));
     refusal
 }
 

@@ -38,43 +38,48 @@ enum Framing {
     CutShort,
 }
 
-/// How many requests the body looks like: one, and more than anybody drains.
-const SIZES: [usize; 2] = [1, 4000];
+/// What stands behind the head.
+#[derive(Debug, Clone, Copy)]
+struct Body {
+    framing: Framing,
+    size: usize,
+}
+
+/// Every framing, and bodies that look like one request and like more than anybody drains.
+fn bodies() -> impl Iterator<Item = Body> {
+    let framings = [Framing::Length, Framing::Chunked, Framing::CutShort];
+    let sizes = |framing| [1, 4000].map(|size| Body { framing, size });
+    framings.into_iter().flat_map(sizes)
+}
 
 #[tokio::test]
 async fn the_body_behind_an_early_answer_is_never_a_request() {
     let mut stage = Stage::start().await;
-    let tries = ROWS.iter().flat_map(|row| {
-        let framings = [Framing::Length, Framing::Chunked, Framing::CutShort].into_iter();
-        framings.flat_map(move |framing| {
-            SIZES
-                .into_iter()
-                .flat_map(move |size| Listener::ALL.map(|listener| (row, framing, size, listener)))
-        })
-    });
-    let tries = all(tries.map(|(row, framing, size, listener)| {
+    let tries = ROWS
+        .iter()
+        .flat_map(|row| bodies().map(move |body| (row, body)))
+        .flat_map(|(row, body)| Listener::ALL.map(|listener| (row, body, listener)));
+    let tries = all(tries.map(|(row, body, listener)| {
         let (stage, id) = (&stage, stage.id());
         async move {
-            let seen = ask(stage, row, framing, size, listener, &id).await;
-            (row, framing, size, listener, id, seen)
+            let seen = ask(stage, row, body, listener, &id).await;
+            (row, body, listener, id, seen)
         }
     }))
     .await;
     let kept = stage.end().await;
 
-    let wrong = tries
-        .iter()
-        .filter_map(|(row, framing, size, listener, id, seen)| {
-            let mut arrived = kept.about(id);
-            let is_next = |target: &str| target == format!("/open/{id}next");
-            let stray = arrived.find(|message| !is_next(&message.target));
-            let why = match (seen, stray) {
-                (Ok(()), None) => return None,
-                (_, Some(message)) => message.text(),
-                (Err(why), None) => why.clone(),
-            };
-            Some(format!("{}, {framing:?} {size} {listener:?}: {why}", row.0))
-        });
+    let wrong = tries.iter().filter_map(|(row, body, listener, id, seen)| {
+        let mut arrived = kept.about(id);
+        let is_next = |target: &str| target == format!("/open/{id}next");
+        let stray = arrived.find(|message| !is_next(&message.target));
+        let why = match (seen, stray) {
+            (Ok(()), None) => return None,
+            (_, Some(message)) => message.text(),
+            (Err(why), None) => why.clone(),
+        };
+        Some(format!("{}, {body:?} {listener:?}: {why}", row.0))
+    });
     let wrong: Vec<_> = wrong.collect();
     verdict("early answers", tries.len(), &wrong, &kept);
 }
@@ -82,24 +87,24 @@ async fn the_body_behind_an_early_answer_is_never_a_request() {
 async fn ask(
     stage: &Stage,
     row: &Row,
-    framing: Framing,
-    size: usize,
+    body: Body,
     listener: Listener,
     id: &str,
 ) -> Result<(), String> {
+    let Body { framing, size } = body;
     let smuggled = format!("GET /open/{id}smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    let body = smuggled.repeat(size);
+    let text = smuggled.repeat(size);
     let head = row
         .1
         .replace("{id}", id)
         .replace("{token}", &stage.viewer.token);
     let request = match framing {
-        Framing::Length => format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()),
+        Framing::Length => format!("{head}Content-Length: {}\r\n\r\n{text}", text.len()),
         Framing::Chunked => {
-            let length = body.len();
-            format!("{head}Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n")
+            let length = text.len();
+            format!("{head}Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{text}\r\n0\r\n\r\n")
         }
-        Framing::CutShort => format!("{head}Content-Length: {}\r\n\r\n{body}", body.len() + 9),
+        Framing::CutShort => format!("{head}Content-Length: {}\r\n\r\n{text}", text.len() + 9),
     };
     let mut wire = stage.wire(listener).await;
     let sent = wire.try_send(request).await;

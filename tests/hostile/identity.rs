@@ -125,14 +125,7 @@ const TRAILERS: &[row::Row] = &[
 #[tokio::test]
 async fn nothing_that_a_client_says_of_itself_reaches_a_service() {
     let stage = Stage::start().await;
-    try_all(
-        "identity",
-        stage,
-        &Route::ANSWERING,
-        ROWS,
-        |stage, route, message| is_clean(stage, route, message),
-    )
-    .await;
+    try_all("identity", stage, &Route::ANSWERING, ROWS, is_clean).await;
 }
 
 /// The operator's own names are guarded as the usual ones are.

@@ -34,7 +34,6 @@ pub struct Message {
     pub target: String,
     pub fields: Fields,
     pub body: Vec<u8>,
-    pub trailers: Fields,
     /// Whether it came to its end.
     pub is_whole: bool,
 }
@@ -66,11 +65,6 @@ impl Recorder {
         let ended = async { while connections.join_next().await.is_some() {} };
         within("the gateway's connections to end", ended).await;
         self.kept.lock().clone()
-    }
-
-    /// The messages so far in which `text` stands.
-    pub fn so_far(&self, text: &str) -> Vec<Message> {
-        self.kept.lock().about(text).cloned().collect()
     }
 }
 
@@ -175,7 +169,6 @@ fn partial(raw: Vec<u8>) -> Message {
         raw,
         fields: Fields::default(),
         body: Vec::new(),
-        trailers: Fields::default(),
         is_whole: false,
     }
 }
@@ -198,8 +191,8 @@ fn parse(bytes: &[u8]) -> Parsed<Message> {
     let rest = &bytes[head..];
     let lengths = fields.all("content-length");
     let codings = fields.all("transfer-encoding");
-    let (body, trailers, taken) = match (&lengths[..], &codings[..]) {
-        ([], []) => (Vec::new(), Fields::default(), 0),
+    let (body, taken) = match (&lengths[..], &codings[..]) {
+        ([], []) => (Vec::new(), 0),
         ([length], []) => {
             let is_plain = length.bytes().all(|byte| byte.is_ascii_digit());
             let length: usize = length.parse().map_err(|_| format!("length {length:?}"))?;
@@ -209,7 +202,7 @@ fn parse(bytes: &[u8]) -> Parsed<Message> {
             if rest.len() < length {
                 return Ok(None);
             }
-            (rest[..length].to_vec(), Fields::default(), length)
+            (rest[..length].to_vec(), length)
         }
         ([], ["chunked"]) => match chunked(rest)? {
             Some(body) => body,
@@ -222,7 +215,6 @@ fn parse(bytes: &[u8]) -> Parsed<Message> {
         target: target.to_owned(),
         fields,
         body,
-        trailers,
         is_whole: true,
     }))
 }
@@ -260,8 +252,8 @@ fn fields(bytes: &[u8], has_start_line: bool) -> Parsed<(Fields, usize)> {
     }
 }
 
-/// A chunked body, its trailers, and how many bytes they have.
-fn chunked(bytes: &[u8]) -> Parsed<(Vec<u8>, Fields, usize)> {
+/// A chunked body, and how many bytes it and its trailers have.
+fn chunked(bytes: &[u8]) -> Parsed<(Vec<u8>, usize)> {
     let mut body = Vec::new();
     let mut at = 0;
     loop {
@@ -276,7 +268,7 @@ fn chunked(bytes: &[u8]) -> Parsed<(Vec<u8>, Fields, usize)> {
         at += length + 2;
         if size == 0 {
             let trailers = fields(&bytes[at..], false)?;
-            return Ok(trailers.map(|(trailers, length)| (body, trailers, at + length)));
+            return Ok(trailers.map(|(_, length)| (body, at + length)));
         }
         if bytes.len() < at + size + 2 {
             return Ok(None);

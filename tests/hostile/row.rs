@@ -58,16 +58,21 @@ pub async fn try_on(stage: &mut Stage, routes: &[Route], rows: &[Row], wants: Wa
         places.map(move |place| (*row, place, stage.id()))
     });
     let tries = tries.map(|(row, place, id)| async move {
-        let bytes = stage.fill(row.2, place, &id);
+        let aim = Aim {
+            stage,
+            place,
+            id: &id,
+        };
+        let bytes = aim.fill(row.2);
         let mut wire = stage.wire(place.listener).await;
         let seen = async {
             match wants {
                 Wants::Refused(status, code) => {
-                    refused(stage, &mut wire, place, &id, &bytes, (status, code)).await
+                    refused(&aim, &mut wire, &bytes, (status, code)).await
                 }
                 Wants::Denied(status, code) => denied(&mut wire, &bytes, (status, code)).await,
-                Wants::Broken => broken(stage, &mut wire, place, &id, &bytes).await,
-                Wants::Taken(body) => taken(stage, &mut wire, place, &id, &bytes, body).await,
+                Wants::Broken => broken(&aim, &mut wire, &bytes).await,
+                Wants::Taken(body) => taken(&aim, &mut wire, &bytes, body).await,
             }
         };
         let seen = timeout(PATIENCE, seen).await;
@@ -136,15 +141,20 @@ impl Try {
     }
 }
 
-async fn refused(
-    stage: &Stage,
-    wire: &mut Wire,
+/// Where a row is tried.
+struct Aim<'a> {
+    stage: &'a Stage,
     place: Place,
-    id: &str,
+    id: &'a str,
+}
+
+async fn refused(
+    aim: &Aim<'_>,
+    wire: &mut Wire,
     bytes: &[u8],
     (status, code): (u16, &str),
 ) -> Result<(), String> {
-    let smuggled = smuggled(stage, place, id);
+    let smuggled = aim.smuggled();
     denied(wire, &[bytes, &smuggled].concat(), (status, code)).await?;
     closed(wire).await
 }
@@ -165,14 +175,8 @@ async fn denied(wire: &mut Wire, bytes: &[u8], wanted: (u16, &str)) -> Result<()
     Ok(())
 }
 
-async fn broken(
-    stage: &Stage,
-    wire: &mut Wire,
-    place: Place,
-    id: &str,
-    bytes: &[u8],
-) -> Result<(), String> {
-    let smuggled = smuggled(stage, place, id);
+async fn broken(aim: &Aim<'_>, wire: &mut Wire, bytes: &[u8]) -> Result<(), String> {
+    let smuggled = aim.smuggled();
     let _ = wire.try_send([bytes, &smuggled].concat()).await;
     let (answers, _) = wire.rest().await;
     let answers = String::from_utf8_lossy(&answers);
@@ -184,25 +188,14 @@ async fn broken(
     Ok(())
 }
 
-async fn taken(
-    stage: &Stage,
-    wire: &mut Wire,
-    place: Place,
-    id: &str,
-    bytes: &[u8],
-    body: &str,
-) -> Result<(), String> {
+async fn taken(aim: &Aim<'_>, wire: &mut Wire, bytes: &[u8], body: &str) -> Result<(), String> {
     wire.send(bytes).await;
     let answer = wire.try_answer("POST").await;
     let answer = answer.map_err(|end| format!("no answer: {end:?}"))?;
     if answer.status != 200 || answer.body != body {
         return Err(format!("answered {answer:?}"));
     }
-    let next = stage.fill(
-        b"GET {path}next HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n",
-        place,
-        id,
-    );
+    let next = aim.fill(b"GET {path}next HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n");
     wire.send(next).await;
     let answer = wire.try_answer("GET").await;
     let answer = answer.map_err(|end| format!("no second answer: {end:?}"))?;
@@ -212,10 +205,15 @@ async fn taken(
     Ok(())
 }
 
-/// What stands behind each attack. Were it read as a request, the service would see it.
-fn smuggled(stage: &Stage, place: Place, id: &str) -> Vec<u8> {
-    let row = b"GET {path}smuggled HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n";
-    stage.fill(row, place, id)
+impl Aim<'_> {
+    fn fill(&self, row: &[u8]) -> Vec<u8> {
+        self.stage.fill(row, self.place, self.id)
+    }
+
+    /// What stands behind each attack. Were it read as a request, the service would see it.
+    fn smuggled(&self) -> Vec<u8> {
+        self.fill(b"GET {path}smuggled HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n")
+    }
 }
 
 /// Nothing more comes, and the end is a clean one or a reset.

@@ -204,7 +204,7 @@ fn replaced(text: &[u8], what: &[u8], by: &[u8]) -> Vec<u8> {
 /// Fails with everything that went wrong, and says how much was tried.
 #[track_caller]
 pub fn verdict(table: &str, tries: usize, wrong: &[String], kept: &Kept) {
-    println!("{table}: {tries} tries");
+    tell(table, tries);
     let faults = kept.faults.iter();
     let faults: Vec<_> = faults
         .map(|fault| format!("the service was sent {fault}"))
@@ -216,6 +216,13 @@ pub fn verdict(table: &str, tries: usize, wrong: &[String], kept: &Kept) {
         all.len(),
         all.join("\n")
     );
+}
+
+/// Says how much was tried: a table that tries nothing finds nothing.
+#[expect(clippy::print_stdout, reason = "for whoever runs the tests")]
+pub fn tell(table: &str, tries: usize) {
+    println!("{table}: {tries} tries");
+    assert!(tries > 0);
 }
 
 /// The one message in which `id` stands, or why there is none.

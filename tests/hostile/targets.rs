@@ -1,6 +1,6 @@
 //! Forms of a request target and methods that are not for a service, over HTTP/1.1.
 
-use crate::recorder::Kept;
+use crate::recorder::{Kept, Message};
 use crate::row::{Row, Wants, judged, try_all, try_on};
 use crate::stage::{Route, Stage, verdict};
 
@@ -91,5 +91,5 @@ fn hosts_that_differ(kept: &Kept) -> Vec<String> {
             || !forwarded.contains(&format!("host=\"{host}\""))
             || !message.target.starts_with('/')
     });
-    wrong.map(|message| message.text()).collect()
+    wrong.map(Message::text).collect()
 }

@@ -1,31 +1,23 @@
 //! Tokens that are none of ours, or not any more (RFC 8725; the cases of Wycheproof's JOSE vectors, made
 //! anew with our own keys): each is 401 with its code, whatever it says of itself.
 
+mod forge;
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD as BASE64};
 use serde_json::{Value, json};
 
+use self::forge::{Kit, P256_ORDER, add_order, der, less};
+use crate::stage::tell;
 use crate::support::accounts::{ADMINISTRATOR, PASSWORD};
 use crate::support::message::{Answer, Call};
 use crate::support::service::Service;
 use crate::support::setup::Setup;
 use crate::support::world::World;
-
-/// What a forger has: a good token, and for rows about claims the gateway's own key.
-pub struct Kit {
-    /// A token that works.
-    pub real: String,
-    pub header: Value,
-    pub claims: Value,
-    key: Ed25519KeyPair,
-    /// One that the gateway does not know.
-    other: Ed25519KeyPair,
-}
 
 /// A forgery: what it is called, where it is known from, the token, and the code of its refusal.
 type Row = (&'static str, &'static str, fn(&Kit) -> String, &'static str);
@@ -115,7 +107,7 @@ const ROWS: &[Row] = &[
     ("a changed last bit of the signature", "Wycheproof 2", |kit| kit.with_signature(|bytes| bytes[63] ^= 1), INVALID),
     ("a signature of nothing", "CVE-2022-21449", |kit| kit.with_signature(|bytes| bytes.fill(0)), INVALID),
     ("a signature of ones", "RFC 8032 §5.1.7", |kit| kit.with_signature(|bytes| bytes.fill(0xff)), INVALID),
-    ("a signature whose number is not reduced", "RFC 8032 §5.1.7 (malleability)", |kit| kit.with_signature(add_order), INVALID),
+    ("a signature whose number is not reduced", "RFC 8032 §5.1.7 (malleability)", |kit| kit.with_signature(|bytes| add_order(bytes)), INVALID),
     ("half a signature", "RFC 8032 §5.1.7", |kit| kit.with_signature(|bytes| bytes.truncate(32)), MALFORMED),
     ("a signature with a byte more", "Wycheproof 318", |kit| kit.with_signature(|bytes| bytes.push(0)), MALFORMED),
     ("a signature with a zero before", "Wycheproof 317", |kit| kit.with_signature(|bytes| bytes.insert(0, 0)), MALFORMED),
@@ -140,9 +132,9 @@ const ROWS: &[Row] = &[
     ("no claims", "RFC 7519 §4", |kit| kit.payload("{}"), INVALID),
     ("a deep claim", "CVE-2020-36518 (depth)", |kit| kit.payload(&kit.claims.to_string().replacen("\"sub\":", &format!("\"sub\":{}{},\"x\":", "[".repeat(900), "]".repeat(900)), 1)), INVALID),
     ("a large token", "RFC 8725 §3.2 (cost)", |kit| kit.claim("x", json!("x".repeat(4000))), MALFORMED),
-    ("the issuer twice", "RFC 8725 §2.4, CVE-2020-15240", |kit| kit.twice("iss", json!("https://evil.example")), INVALID),
-    ("the user twice", "RFC 7519 §4", |kit| kit.twice("sub", kit.claims["sub"].clone()), INVALID),
-    ("the end twice", "RFC 7519 §4", |kit| kit.twice("exp", json!(9_999_999_999_i64)), INVALID),
+    ("the issuer twice", "RFC 8725 §2.4, CVE-2020-15240", |kit| kit.twice("iss", &json!("https://evil.example")), INVALID),
+    ("the user twice", "RFC 7519 §4", |kit| kit.twice("sub", &kit.claims["sub"]), INVALID),
+    ("the end twice", "RFC 7519 §4", |kit| kit.twice("exp", &json!(9_999_999_999_i64)), INVALID),
     ("another issuer", "RFC 8725 §3.8", |kit| kit.claim("iss", json!("https://evil.example")), INVALID),
     ("the issuer with a slash", "RFC 8725 §3.8", |kit| kit.claim("iss", json!(format!("{}/", kit.claims["iss"].as_str().unwrap()))), INVALID),
     ("the issuer in capitals", "RFC 8725 §3.8", |kit| kit.claim("iss", json!(kit.claims["iss"].as_str().unwrap().to_uppercase())), INVALID),
@@ -213,7 +205,7 @@ async fn a_token_that_is_not_ours_lets_nobody_in() {
             }
         }
     }
-    println!("tokens: {} rows, {} tries", rows.len(), 2 * rows.len());
+    tell("tokens", 2 * rows.len());
 
     assert!(
         wrong.is_empty(),
@@ -334,193 +326,4 @@ fn make_key(world: &World, name: &str) -> String {
         String::from_utf8_lossy(&made.stderr)
     );
     std::fs::read_to_string(file).unwrap()
-}
-
-impl Kit {
-    /// The good token's parts `h`, `p` and `s`, and `q` for another payload; what else stands there stays.
-    fn parts(&self, parts: &[&str]) -> String {
-        let real: Vec<_> = self.real.split('.').collect();
-        let other = BASE64.encode(self.claims.to_string().replace("admin", "root") + " ");
-        let parts = parts.iter().map(|part| match *part {
-            "h" => real[0].to_owned(),
-            "p" => real[1].to_owned(),
-            "q" => other.clone(),
-            part => match part.strip_prefix('s') {
-                Some(more) => format!("{}{more}", real[2]),
-                None => part.to_owned(),
-            },
-        });
-        parts.collect::<Vec<_>>().join(".")
-    }
-
-    /// Rightly signed, with this payload segment.
-    fn payload_segment(&self, payload: &str) -> String {
-        let header = self.real.split('.').next().unwrap();
-        self.signed(header, payload)
-    }
-
-    fn payload(&self, payload: &str) -> String {
-        self.payload_segment(&BASE64.encode(payload))
-    }
-
-    fn claim(&self, name: &str, value: Value) -> String {
-        let mut claims = self.claims.clone();
-        claims[name] = value;
-        self.payload(&claims.to_string())
-    }
-
-    fn twice(&self, name: &str, value: Value) -> String {
-        let claims = self.claims.to_string();
-        self.payload(&claims.replacen('{', &format!("{{\"{name}\":{value},"), 1))
-    }
-
-    /// Rightly signed, with this header.
-    fn header_text(&self, header: &str) -> String {
-        let payload = self.real.split('.').nth(1).unwrap();
-        self.signed(&BASE64.encode(header), payload)
-    }
-
-    fn with_header(&self, change: impl FnOnce(&mut Value)) -> String {
-        let mut header = self.header.clone();
-        change(&mut header);
-        self.header_text(&header.to_string())
-    }
-
-    fn alg(&self, value: Value) -> String {
-        self.with_header(|header| header["alg"] = value)
-    }
-
-    fn kid(&self, value: Value) -> String {
-        self.with_header(|header| header["kid"] = value)
-    }
-
-    fn typ(&self, value: Value) -> String {
-        self.with_header(|header| header["typ"] = value)
-    }
-
-    fn without(&self, name: &str) -> String {
-        self.with_header(|header| drop(header.as_object_mut().unwrap().remove(name)))
-    }
-
-    fn more(&self, members: Value) -> String {
-        let Value::Object(members) = members else {
-            panic!("members are an object");
-        };
-        self.with_header(|header| header.as_object_mut().unwrap().extend(members))
-    }
-
-    /// Signed by another key, whose public half the header brings along.
-    fn embedded_key(&self) -> String {
-        let x = BASE64.encode(self.other.public_key().as_ref());
-        let mut header = self.header.clone();
-        header["jwk"] = json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": header["kid"]});
-        let message = format!("{}.{}", BASE64.encode(header.to_string()), self.part(1));
-        let signature = self.other.sign(message.as_bytes());
-        format!("{message}.{}", BASE64.encode(signature))
-    }
-
-    fn by_other(&self) -> String {
-        let message = format!("{}.{}", self.part(0), self.part(1));
-        let signature = self.other.sign(message.as_bytes());
-        format!("{message}.{}", BASE64.encode(signature))
-    }
-
-    fn hmac(&self, algorithm: &str, secret: &[u8]) -> String {
-        let kind = match algorithm {
-            "HS512" => hmac::HMAC_SHA512,
-            _ => hmac::HMAC_SHA256,
-        };
-        let mut header = self.header.clone();
-        header["alg"] = json!(algorithm);
-        let message = format!("{}.{}", BASE64.encode(header.to_string()), self.part(1));
-        let tag = hmac::sign(&hmac::Key::new(kind, secret), message.as_bytes());
-        format!("{message}.{}", BASE64.encode(tag))
-    }
-
-    fn unsigned(&self, algorithm: &str) -> String {
-        let mut header = self.header.clone();
-        header["alg"] = json!(algorithm);
-        format!("{}.{}.", BASE64.encode(header.to_string()), self.part(1))
-    }
-
-    fn with_signature(&self, change: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut signature = BASE64.decode(self.part(2)).unwrap();
-        change(&mut signature);
-        format!(
-            "{}.{}.{}",
-            self.part(0),
-            self.part(1),
-            BASE64.encode(signature)
-        )
-    }
-
-    /// The same signature with the last character's bits that say nothing set.
-    fn with_loose_bits(&self) -> String {
-        let mut token = self.real.clone();
-        let last = token.pop().unwrap();
-        token.push(if last == 'A' {
-            'B'
-        } else {
-            char::from(last as u8 + 1)
-        });
-        token
-    }
-
-    fn part(&self, at: usize) -> &str {
-        self.real.split('.').nth(at).unwrap()
-    }
-
-    fn signed(&self, header: &str, payload: &str) -> String {
-        let message = format!("{header}.{payload}");
-        let signature = self.key.sign(message.as_bytes());
-        format!("{message}.{}", BASE64.encode(signature))
-    }
-
-    fn now(&self) -> i64 {
-        jiff::Timestamp::now().as_second()
-    }
-}
-
-/// Adds the order of Ed25519's group to the number in a signature: without the check of RFC 8032 the
-/// result verifies too.
-fn add_order(signature: &mut Vec<u8>) {
-    const ORDER: [u8; 16] = [
-        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
-        0x14,
-    ];
-    let mut carry = 0;
-    for at in 0..32 {
-        let order = match at {
-            0..16 => ORDER[at],
-            31 => 0x10,
-            _ => 0,
-        };
-        let sum = u16::from(signature[32 + at]) + u16::from(order) + carry;
-        signature[32 + at] = (sum & 0xff) as u8;
-        carry = sum >> 8;
-    }
-}
-
-/// The order of P-256's group (SEC 2 §2.4.2).
-const P256_ORDER: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
-];
-
-/// `from` less `by`, both numbers of 32 bytes, the largest first.
-fn less(from: &[u8; 32], by: &[u8]) -> [u8; 32] {
-    let mut result = [0; 32];
-    let mut borrow = 0;
-    for at in (0..32).rev() {
-        let difference = i16::from(from[at]) - i16::from(by[at]) - borrow;
-        borrow = i16::from(difference < 0);
-        result[at] = (difference & 0xff) as u8;
-    }
-    result
-}
-
-fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
-    let number = |bytes: &[u8]| [&[2, 33, 0], bytes].concat();
-    let numbers = [number(r), number(s)].concat();
-    [&[0x30, u8::try_from(numbers.len()).unwrap()], &numbers[..]].concat()
 }

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::schema::faults;
-use crate::support::accounts::{ADMINISTRATOR, PASSWORD};
+use crate::support::accounts::{ADMINISTRATOR, PASSWORD, Session};
 use crate::support::message::{Answer, Call};
 use crate::support::setup::Setup;
 use crate::support::world::{Version, World};
 
 const DOCUMENT: &str = "/api/auth/openapi.json";
+const USERS: &str = "/api/auth/users";
 const NOBODY: &str = "019cff2a-5a3e-7c51-9a5e-0d1f6c6b2a77";
 
 #[tokio::test]
@@ -33,173 +34,147 @@ async fn every_answer_is_in_the_document() {
     let world = setup.start().await;
     let document = world.call(&Call::get(DOCUMENT)).await.json();
     let user = world.new_user("grace", "viewer").await;
-    let key = world.new_key(&user).await;
-    let gone = world.new_key(&user).await;
-    world.revoke(&gone).await;
-    let admin = |method: &str, target: &str| world.by_administrator(method, target);
-    let by_user = |call: Call| call.bearer(&user.token);
-    let users = "/api/auth/users";
-    let (id, own) = (
-        format!("{users}/{}", user.user),
-        format!("{users}/{}", world.administrator().user),
-    );
-    let nobody = format!("{users}/{NOBODY}");
-    let new = |email: &str| json!({"email": email, "name": "New", "password": PASSWORD});
-    let log_in = |body: &Value| Call::post("/api/auth/login").json(body);
-    let mut asked = Asked::of(&world, &document);
+    let mut asked = Asked::of(&world, &document, user);
 
-    asked.call(200, Call::get(DOCUMENT)).await;
-    asked.call(200, Call::get("/.well-known/jwks.json")).await;
-    asked.call(200, Call::get("/api/auth/reset-password")).await;
-    asked
-        .call(
-            200,
-            log_in(&json!({"email": ADMINISTRATOR, "password": PASSWORD})),
-        )
-        .await;
-    asked
-        .call(401, log_in(&json!({"email": "x", "password": "x"})))
-        .await;
-    asked.call(422, log_in(&json!({"email": 7}))).await;
-    asked.call(400, log_in(&json!([]))).await;
-    asked
-        .call(415, Call::post("/api/auth/login").body("x"))
-        .await;
-    asked
-        .call(
-            413,
-            log_in(&json!({"email": "x".repeat(70_000), "password": ""})),
-        )
-        .await;
-    asked
-        .call(
-            200,
-            Call::post("/api/auth/forgot-password").json(&json!({"email": "x"})),
-        )
-        .await;
-    asked
-        .call(
-            400,
-            Call::post("/api/auth/reset-password")
-                .json(&json!({"token": "x", "new_password": "x"})),
-        )
-        .await;
-    asked.call(200, by_user(Call::get("/api/auth/me"))).await;
-    asked
-        .call(200, Call::get("/api/auth/me").bearer(&key.key))
-        .await;
-    asked.call(401, Call::get("/api/auth/me")).await;
-    asked
-        .call(401, Call::get("/api/auth/me").bearer(&gone.key))
-        .await;
-    asked.call(401, Call::get("/api/auth/me").bearer("x")).await;
-    asked
-        .call(
-            400,
-            by_user(Call::get("/api/auth/me")).header("X-API-Key", &key.key),
-        )
-        .await;
-    asked.call(200, admin("GET", users)).await;
-    asked
-        .call(200, admin("GET", &format!("{users}?limit=1")))
-        .await;
-    asked
-        .call(422, admin("GET", &format!("{users}?limit=0&after=x")))
-        .await;
-    asked.call(403, by_user(Call::get(users))).await;
-    asked.call(403, Call::get(users).bearer(&key.key)).await;
-    asked
-        .call(201, admin("POST", users).json(&new("new@example.com")))
-        .await;
-    asked
-        .call(409, admin("POST", users).json(&new("new@example.com")))
-        .await;
-    asked
-        .call(422, admin("POST", users).json(&json!({"role": "x"})))
-        .await;
-    asked
-        .call(200, admin("PATCH", &id).json(&json!({"name": "Grace"})))
-        .await;
-    asked.call(200, admin("PATCH", &id).json(&json!({}))).await;
-    asked
-        .call(404, admin("PATCH", &nobody).json(&json!({})))
-        .await;
-    asked
-        .call(409, admin("PATCH", &own).json(&json!({"role": "viewer"})))
-        .await;
-    asked.call(400, admin("DELETE", &own)).await;
-    asked.call(404, admin("DELETE", &nobody)).await;
-    asked.call(200, by_user(Call::get("/api/api-keys"))).await;
-    asked
-        .call(
-            403,
-            by_user(Call::get(&format!("/api/api-keys?user_id={NOBODY}"))),
-        )
-        .await;
-    let new_key = json!({"name": "a key", "expires_at": "2036-01-01T00:00:00+01:00"});
-    asked
-        .call(201, by_user(Call::post("/api/api-keys")).json(&new_key))
-        .await;
-    asked
-        .call(409, by_user(Call::post("/api/api-keys")).json(&new_key))
-        .await;
-    asked
-        .call(
-            422,
-            by_user(Call::post("/api/api-keys"))
-                .json(&json!({"name": "x", "expires_at": "2000-01-01T00:00:00"})),
-        )
-        .await;
-    asked
-        .call(
-            204,
-            by_user(Call::delete(&format!("/api/api-keys/{}", key.id))),
-        )
-        .await;
-    asked
-        .call(
-            404,
-            by_user(Call::delete(&format!("/api/api-keys/{NOBODY}"))),
-        )
-        .await;
-    let change = json!({"current_password": PASSWORD, "new_password": "a lantern in the fog"});
-    asked
-        .call(
-            401,
-            by_user(Call::post("/api/auth/change-password"))
-                .json(&json!({"current_password": "x", "new_password": "y"})),
-        )
-        .await;
-    asked
-        .call(
-            200,
-            by_user(Call::post("/api/auth/change-password")).json(&change),
-        )
-        .await;
-    let again = world.log_in(&user.email, "a lantern in the fog").await;
-    asked
-        .call(204, Call::post("/api/auth/logout").bearer(&again.token))
-        .await;
-    asked
-        .call(401, Call::post("/api/auth/logout").bearer(&again.token))
-        .await;
-    asked.call(204, admin("DELETE", &id)).await;
+    asked.for_anyone().await;
+    asked.for_credentials().await;
+    asked.for_administrators().await;
+    asked.for_no_user().await;
+    asked.for_keys().await;
+    asked.for_sessions().await;
+
     asked.every_operation_was_asked();
 }
 
 struct Asked<'a> {
     world: &'a World,
     document: &'a Value,
+    /// A viewer.
+    user: Session,
     operations: Vec<String>,
 }
 
 impl<'a> Asked<'a> {
-    const fn of(world: &'a World, document: &'a Value) -> Self {
+    const fn of(world: &'a World, document: &'a Value, user: Session) -> Self {
         Self {
             world,
             document,
+            user,
             operations: Vec::new(),
         }
+    }
+
+    async fn for_anyone(&mut self) {
+        self.call(200, Call::get(DOCUMENT)).await;
+        self.call(200, Call::get("/.well-known/jwks.json")).await;
+        self.call(200, Call::get("/api/auth/reset-password")).await;
+        let right = json!({"email": ADMINISTRATOR, "password": PASSWORD});
+        let wrong = json!({"email": "x", "password": "x"});
+        let huge = json!({"email": "x".repeat(70_000), "password": ""});
+        for (status, body) in [
+            (200, right),
+            (401, wrong),
+            (422, json!({"email": 7})),
+            (400, json!([])),
+            (413, huge),
+        ] {
+            self.call(status, Call::post("/api/auth/login").json(&body))
+                .await;
+        }
+        self.call(415, Call::post("/api/auth/login").body("x"))
+            .await;
+        let call = Call::post("/api/auth/forgot-password").json(&json!({"email": "x"}));
+        self.call(200, call).await;
+        let body = json!({"token": "x", "new_password": "x"});
+        let call = Call::post("/api/auth/reset-password").json(&body);
+        self.call(400, call).await;
+    }
+
+    async fn for_credentials(&mut self) {
+        let key = self.world.new_key(&self.user).await;
+        let me = || Call::get("/api/auth/me");
+        self.call(200, me().bearer(&self.user.token)).await;
+        self.call(200, me().bearer(&key.key)).await;
+        let two = me().bearer(&self.user.token).header("X-API-Key", &key.key);
+        self.call(400, two).await;
+        self.call(403, Call::get(USERS).bearer(&key.key)).await;
+        self.world.revoke(&key).await;
+        self.call(401, me().bearer(&key.key)).await;
+        self.call(401, me().bearer("x")).await;
+        self.call(401, me()).await;
+    }
+
+    async fn for_administrators(&mut self) {
+        let world = self.world;
+        let admin = |method: &str, target: &str| world.by_administrator(method, target);
+        let body = json!({"email": "new@example.com", "name": "New", "password": PASSWORD});
+        let user = format!("{USERS}/{}", self.user.user);
+        self.call(201, admin("POST", USERS).json(&body)).await;
+        self.call(409, admin("POST", USERS).json(&body)).await;
+        self.call(422, admin("POST", USERS).json(&json!({"role": "x"})))
+            .await;
+        self.call(200, admin("GET", USERS)).await;
+        self.call(200, admin("GET", &format!("{USERS}?limit=1")))
+            .await;
+        self.call(422, admin("GET", &format!("{USERS}?limit=0&after=x")))
+            .await;
+        self.call(403, Call::get(USERS).bearer(&self.user.token))
+            .await;
+        self.call(200, admin("PATCH", &user).json(&json!({"name": "Grace"})))
+            .await;
+        self.call(200, admin("PATCH", &user).json(&json!({}))).await;
+        let other = world.new_user("other", "viewer").await;
+        self.call(204, admin("DELETE", &format!("{USERS}/{}", other.user)))
+            .await;
+    }
+
+    /// Of users that are not there, or without whom nobody would be.
+    async fn for_no_user(&mut self) {
+        let world = self.world;
+        let admin = |method: &str, target: &str| world.by_administrator(method, target);
+        let own = format!("{USERS}/{}", world.administrator().user);
+        let nobody = format!("{USERS}/{NOBODY}");
+        self.call(404, admin("PATCH", &nobody).json(&json!({})))
+            .await;
+        self.call(409, admin("PATCH", &own).json(&json!({"role": "viewer"})))
+            .await;
+        self.call(400, admin("DELETE", &own)).await;
+        self.call(404, admin("DELETE", &nobody)).await;
+    }
+
+    async fn for_keys(&mut self) {
+        let token = self.user.token.clone();
+        let call = |method: &str, more: &str| {
+            Call::new(method, &format!("/api/api-keys{more}")).bearer(&token)
+        };
+        let key = self.world.new_key(&self.user).await;
+        let new = json!({"name": "a key", "expires_at": "2036-01-01T00:00:00+01:00"});
+        let past = json!({"name": "a key", "expires_at": "2000-01-01T00:00:00"});
+        self.call(201, call("POST", "").json(&new)).await;
+        self.call(409, call("POST", "").json(&new)).await;
+        self.call(422, call("POST", "").json(&past)).await;
+        self.call(200, call("GET", "")).await;
+        self.call(403, call("GET", &format!("?user_id={NOBODY}")))
+            .await;
+        self.call(204, call("DELETE", &format!("/{}", key.id)))
+            .await;
+        self.call(404, call("DELETE", &format!("/{NOBODY}"))).await;
+    }
+
+    async fn for_sessions(&mut self) {
+        let new = "a lantern in the fog";
+        let change = |current: &str| {
+            let body = json!({"current_password": current, "new_password": new});
+            Call::post("/api/auth/change-password").json(&body)
+        };
+        let token = self.user.token.clone();
+        self.call(401, change("wrong password").bearer(&token))
+            .await;
+        self.call(200, change(PASSWORD).bearer(&token)).await;
+        let again = self.world.log_in(&self.user.email, new).await.token;
+        let log_out = || Call::post("/api/auth/logout").bearer(&again);
+        self.call(204, log_out()).await;
+        self.call(401, log_out()).await;
     }
 
     /// Makes a call, and holds its answer against the document.

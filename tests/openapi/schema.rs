@@ -11,46 +11,38 @@ pub fn faults(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
 }
 
 fn check(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
-    let mut fault = |what: String| faults.push(format!("{at}: {what}: {value}"));
     for (word, rule) in schema.as_object().unwrap() {
-        match word.as_str() {
-            "type" if !is_of_type(rule, value) => fault(format!("is no {rule}")),
-            "enum" if !rule.as_array().unwrap().contains(value) => {
-                fault(format!("is none of {rule}"))
-            }
-            "const" if rule != value => fault(format!("is not {rule}")),
-            "minLength" if length(value) < rule.as_u64().unwrap() => fault("is too short".into()),
-            "maxLength" if length(value) > rule.as_u64().unwrap() => fault("is too long".into()),
-            "minimum" if value.as_f64() < rule.as_f64() => fault("is too small".into()),
-            "maximum" if value.as_f64() > rule.as_f64() => fault("is too large".into()),
-            "minItems" if items(value).len() < 1 => fault("has too few".into()),
-            "format" if rule == "uuid" && !is_uuid(value) => fault("is no UUID".into()),
-            "required" => {
-                for name in items(rule)
-                    .iter()
-                    .filter(|name| value[name.as_str().unwrap()].is_null() && !has(value, name))
-                {
-                    fault(format!("lacks {name}"));
-                }
-            }
-            "additionalProperties" => {
-                assert_eq!(rule, false);
-                let known = &schema["properties"];
-                for name in value
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .map(|(name, _)| name)
-                {
-                    if known.get(name).is_none() {
-                        fault(format!("has {name}, which nobody knows"));
-                    }
-                }
-            }
-            _ => {}
+        if !holds(word, rule, value) {
+            faults.push(format!("{at}: not {word} {rule}: {value}"));
+        }
+    }
+    if let Some(rule) = schema.get("additionalProperties") {
+        assert_eq!(rule, false);
+        let names = value.as_object().into_iter().flatten();
+        for (name, _) in names.filter(|(name, _)| schema["properties"].get(name).is_none()) {
+            faults.push(format!("{at}: {name} is nothing that the document knows"));
         }
     }
     follow(document, schema, value, at, faults);
+}
+
+/// Whether a value obeys a rule that says nothing of what is in it.
+fn holds(word: &str, rule: &Value, value: &Value) -> bool {
+    match word {
+        "type" => is_of_type(rule, value),
+        "enum" => items(rule).contains(value),
+        "const" => rule == value,
+        "minLength" => length(value) >= rule.as_u64().unwrap(),
+        "maxLength" => length(value) <= rule.as_u64().unwrap(),
+        "minimum" => value.as_f64() >= rule.as_f64(),
+        "maximum" => value.as_f64() <= rule.as_f64(),
+        "minItems" => items(value).len() as u64 >= rule.as_u64().unwrap(),
+        "format" => rule != "uuid" || is_uuid(value),
+        "required" => items(rule)
+            .iter()
+            .all(|name| value.get(name.as_str().unwrap()).is_some()),
+        _ => true,
+    }
 }
 
 /// The schemas within a schema.
@@ -104,10 +96,6 @@ fn follow(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mu
 
 fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], |items| items)
-}
-
-fn has(value: &Value, name: &Value) -> bool {
-    value.get(name.as_str().unwrap()).is_some()
 }
 
 fn length(value: &Value) -> u64 {

@@ -79,6 +79,10 @@ async fn world() -> World {
     setup.start().await
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the summary is for whoever runs the tests"
+)]
 fn run(world: &World, credential: Option<&str>, more: &[&str]) {
     let program = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = program.join("target/test-venv/bin/schemathesis");

@@ -7,6 +7,13 @@ pub(super) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
+/// Puts a member into an object.
+pub(super) fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value.into());
+    }
+}
+
 /// Every schema.
 pub(super) fn all() -> Value {
     let mut all = requests();
@@ -65,7 +72,11 @@ fn answers() -> Value {
         "created_at": time(), "last_used_at": or_null(time()), "expires_at": or_null(time()),
     });
     let mut minted = key.clone();
-    minted["key"] = json!({ "type": "string", "minLength": 51, "maxLength": 51 });
+    set(
+        &mut minted,
+        "key",
+        json!({ "type": "string", "minLength": 51, "maxLength": 51 }),
+    );
     let fields = [
         "id",
         "name",
@@ -150,12 +161,12 @@ fn object(required: &[&str], properties: impl Into<Value>) -> Value {
 /// What the gateway says, and nothing else.
 fn closed(required: &[&str], properties: impl Into<Value>) -> Value {
     let mut schema = object(required, properties);
-    schema["additionalProperties"] = false.into();
+    set(&mut schema, "additionalProperties", false);
     schema
 }
 
 fn closed_with(required: &[&str], properties: impl Into<Value>, description: &str) -> Value {
     let mut schema = closed(required, properties);
-    schema["description"] = description.into();
+    set(&mut schema, "description", description);
     schema
 }
