@@ -1,14 +1,14 @@
 //! The time of an answer tells nobody which accounts there are.
 //!
-//! Each test asks for two things in turn and compares the two sets of times by ranks (Mann and Whitney),
-//! which no outlier of a busy machine moves. Two sets differ when the ranks would be as they are less
-//! than once in a hundred thousand times by chance, and the medians are further apart than
-//! [`SMALLEST`]: below that nobody learns anything over a network. Every test shows its own power: the
-//! same times, one of the sets [`ARTIFICIAL`] longer, must differ. An answer that forgot a hash would be
-//! shorter by far more than that.
+//! Each test asks for two things in turn and compares the times pair by pair, by the ranks of their
+//! differences (Wilcoxon): two neighbours have the same noise about them, and no outlier of a busy
+//! machine moves a rank. The two differ when the ranks would be as they are less than once in a hundred
+//! thousand times by chance, and the usual difference is more than [`SMALLEST`]: below that nobody learns
+//! anything over a network. Every test shows its own power: the same pairs, one of each [`ARTIFICIAL`]
+//! longer, must differ. An answer that forgot a hash would be shorter by far more than that.
 //!
-//! Chance and a machine that is busy with other things can make one attempt fail, so there are
-//! [`ATTEMPTS`], each with fresh times: a difference that is in the code is in all of them.
+//! What a machine that is busy with other things blurs, more pairs make clear, so they are gathered in
+//! [`ROUNDS`] until both are so: a difference that is in the code stays in all of them.
 
 use std::time::Instant;
 
@@ -19,9 +19,9 @@ use crate::support::accounts::PASSWORD;
 use crate::support::message::Call;
 use crate::support::wire::Wire;
 
-/// Pairs of calls in one attempt.
-const PAIRS: usize = 250;
-const ATTEMPTS: usize = 4;
+/// Pairs of calls in one round.
+const PAIRS: usize = 120;
+const ROUNDS: usize = 10;
 /// Of the median, the difference that is looked for at least.
 const SMALLEST: f64 = 0.10;
 /// Of the median, the difference that must be found.
@@ -77,77 +77,72 @@ async fn a_spent_token_is_refused_as_fast_as_one_that_never_was() {
 }
 
 async fn are_alike(wire: &mut Wire, what: &str, one: &Call, other: &Call) {
-    let mut found = Vec::new();
-    for _ in 0..ATTEMPTS {
-        let (one, other) = times(wire, one, other).await;
-        let artificial: Vec<_> = one
-            .iter()
-            .map(|time| time + median(&one) * ARTIFICIAL)
-            .collect();
-        let has_power = Difference::of(&artificial, &other).is_found();
-        let difference = Difference::of(&one, &other);
-        if has_power && !difference.is_found() {
+    let mut pairs = Vec::new();
+    let mut seen = Vec::new();
+    for _ in 0..ROUNDS {
+        measure(wire, one, other, &mut pairs).await;
+        let usual = median(pairs.iter().map(|(_, other)| *other));
+        let longer = |(one, other): &(f64, f64)| one + usual * ARTIFICIAL - other;
+        let artificial = Difference::of(pairs.iter().map(longer), usual);
+        let difference = Difference::of(pairs.iter().map(|(one, other)| one - other), usual);
+        if artificial.is_found() && !difference.is_found() {
             return;
         }
-        found.push((has_power, difference));
+        seen.push((difference, artificial));
     }
-    panic!("{what}: {found:#?}");
+    panic!("{what}: {seen:#?}");
 }
 
-/// The seconds that each of the two takes, asked for in an order in which each follows each as often.
-async fn times(wire: &mut Wire, one: &Call, other: &Call) -> (Vec<f64>, Vec<f64>) {
-    let (mut ones, mut others) = (Vec::new(), Vec::new());
+/// Takes the seconds of more pairs, in an order in which each of the two follows each as often.
+async fn measure(wire: &mut Wire, one: &Call, other: &Call, pairs: &mut Vec<(f64, f64)>) {
     for pair in 0..PAIRS {
-        let is_first = pair % 2 == 0;
-        for is_one in [is_first, !is_first] {
-            let (call, times) = if is_one {
-                (one, &mut ones)
-            } else {
-                (other, &mut others)
-            };
-            let start = Instant::now();
-            wire.call(call).await;
-            times.push(start.elapsed().as_secs_f64());
-        }
+        pairs.push(if pair % 2 == 0 {
+            let first = time(wire, one).await;
+            (first, time(wire, other).await)
+        } else {
+            let first = time(wire, other).await;
+            (time(wire, one).await, first)
+        });
     }
-    (ones, others)
+}
+
+async fn time(wire: &mut Wire, call: &Call) -> f64 {
+    let start = Instant::now();
+    wire.call(call).await;
+    start.elapsed().as_secs_f64()
 }
 
 #[derive(Debug)]
 struct Difference {
     /// How far the ranks are from what chance makes of them, in standard deviations.
     deviation: f64,
-    /// Of the medians, as a part of the smaller one.
-    medians: f64,
+    /// The median, as a part of what such an answer usually takes.
+    median: f64,
 }
 
 impl Difference {
-    fn of(one: &[f64], other: &[f64]) -> Self {
-        let mut all: Vec<_> = one.iter().map(|time| (*time, true)).collect();
-        all.extend(other.iter().map(|time| (*time, false)));
-        all.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let ranks = all.iter().zip(1_u32..);
-        let sum: f64 = ranks
-            .filter(|((_, is_one), _)| *is_one)
-            .map(|(_, rank)| f64::from(rank))
-            .sum();
-        let (n, m) = (one.len() as f64, other.len() as f64);
-        let expected = n * (n + m + 1.0) / 2.0;
-        let spread = (n * m * (n + m + 1.0) / 12.0).sqrt();
-        let (a, b) = (median(one), median(other));
+    fn of(differences: impl Iterator<Item = f64>, usual: f64) -> Self {
+        let mut all: Vec<_> = differences.collect();
+        let median = median(all.iter().copied()) / usual;
+        all.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
+        let ranks = all.iter().zip(1_u32..).filter(|(value, _)| **value > 0.0);
+        let sum: f64 = ranks.map(|(_, rank)| f64::from(rank)).sum();
+        let n = all.len() as f64;
+        let expected = n * (n + 1.0) / 4.0;
+        let spread = (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt();
         Self {
             deviation: (sum - expected) / spread,
-            medians: (a - b) / a.min(b),
+            median,
         }
     }
 
     fn is_found(&self) -> bool {
-        self.deviation.abs() > UNLIKELY && self.medians.abs() > SMALLEST
+        self.deviation.abs() > UNLIKELY && self.median.abs() > SMALLEST
     }
 }
 
-fn median(times: &[f64]) -> f64 {
-    let mut times = times.to_vec();
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
