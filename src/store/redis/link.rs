@@ -44,9 +44,11 @@ impl LinkPolicy {
     pub(super) async fn beat(&self, session: &Session) -> Result<Beat, StoreError> {
         let beat = async {
             tokio::select! {
+                // What a server said before it went away says more than that it did.
+                biased;
+                beat = self.ask(session) => beat,
                 // Losing this race drops the question: its answer is nobody's.
                 reason = session.trouble.wait() => Err(Fault::Unasked(reason.to_owned())),
-                beat = self.ask(session) => beat,
             }
         };
         beat.await.map_err(Fault::of_read)
@@ -71,8 +73,9 @@ impl LinkPolicy {
         let within = wait.saturating_add(self.patience);
         let answer = tokio::select! {
             // As above.
-            reason = session.trouble.wait() => return Err(unavailable(reason)),
+            biased;
             answer = session.link.ask::<Value>(&read, within) => answer,
+            reason = session.trouble.wait() => return Err(unavailable(reason)),
         };
         answer.and_then(read_log).map_err(Fault::of_read)
     }
