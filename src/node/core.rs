@@ -66,7 +66,6 @@ impl Core {
             return Err(NodeError::SharedStore);
         };
         let embedded = Embedded::open(file)?;
-        // A store that other nodes write to as well comes with what keeps this one up with them.
         let shared: Option<Shared> = None;
         let store = guarded(shared.as_ref(), Arc::<Embedded>::clone(&embedded));
         let tokens = tokens(config, file, clock.as_ref())?;
@@ -153,7 +152,8 @@ impl Core {
     }
 }
 
-/// The store as everybody but the link has it.
+/// The store as everybody but the link has it: one that other nodes write to as well comes with what
+/// keeps this one up with them.
 fn guarded(shared: Option<&Shared>, own: Arc<dyn Store>) -> Arc<dyn Store> {
     shared.map_or(own, Shared::guarded)
 }

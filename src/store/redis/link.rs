@@ -1,7 +1,9 @@
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use uuid::Uuid;
@@ -42,16 +44,10 @@ impl LinkPolicy {
 
     /// Asks the server of `session` where it stands. What it says was true after the question was sent.
     pub(super) async fn beat(&self, session: &Session) -> Result<Beat, StoreError> {
-        let beat = async {
-            tokio::select! {
-                // What a server said before it went away says more than that it did.
-                biased;
-                beat = self.ask(session) => beat,
-                // Losing this race drops the question: its answer is nobody's.
-                reason = session.trouble.wait() => Err(Fault::Unasked(reason.to_owned())),
-            }
-        };
-        beat.await.map_err(Fault::of_read)
+        let beat = said_before(session.trouble.wait(), self.ask(session)).await;
+        // Its answer is nobody's any more.
+        let beat = beat.unwrap_or_else(|reason| Err(Fault::Unasked(reason.to_owned())));
+        beat.map_err(Fault::of_read)
     }
 
     /// The changes after number `after`, waiting for `wait` when there are none.
@@ -71,12 +67,9 @@ impl LinkPolicy {
             .arg(session.keys.log())
             .arg(format!("{after}-0"));
         let within = wait.saturating_add(self.patience);
-        let answer = tokio::select! {
-            // As above.
-            biased;
-            answer = session.link.ask::<Value>(&read, within) => answer,
-            reason = session.trouble.wait() => return Err(unavailable(reason)),
-        };
+        let asked = session.link.ask::<Value>(&read, within);
+        let answer = said_before(session.trouble.wait(), asked).await;
+        let answer = answer.map_err(unavailable)?;
         answer.and_then(read_log).map_err(Fault::of_read)
     }
 
@@ -187,4 +180,19 @@ fn server_id(session: &Session, info: &Info) -> ServerId {
     let run = session.info.field("run_id").unwrap_or_default();
     let history = info.field("master_replid").unwrap_or_default();
     ServerId(format!("{run} {history} {}", session.address))
+}
+
+/// What `asked` comes to, or why its connection is `gone`. What a server said before it went away says
+/// more than that it did, and both may be heard at once.
+async fn said_before<'a, T>(
+    gone: impl Future<Output = &'a str>,
+    asked: impl Future<Output = T>,
+) -> Result<T, &'a str> {
+    let mut asked = pin!(asked);
+    let reason = tokio::select! {
+        biased;
+        answer = &mut asked => return Ok(answer),
+        reason = gone => reason,
+    };
+    asked.now_or_never().ok_or(reason)
 }
