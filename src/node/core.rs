@@ -89,9 +89,9 @@ impl Core {
             None => (changes, authenticator),
         };
         let authenticator = Arc::new(authenticator);
-        let keys = KeyWatch::new(Arc::clone(&tokens), Arc::clone(&clock));
+        let keys = || KeyWatch::new(Arc::clone(&tokens), Arc::clone(&clock));
         let link = |shared: &Shared| shared.link(&ledger, &authenticator, &bells);
-        let shared = shared.map(|shared| SharedCore::new(link(&shared), shared, keys));
+        let shared = shared.map(|shared| SharedCore::new(link(&shared), shared, keys()));
         let (reset_desk, mail) = post(config, &clock)?.unzip();
         let accounts = Arc::new(Accounts {
             store: Arc::clone(&store),
@@ -99,9 +99,7 @@ impl Core {
             usage,
             authenticator: Arc::clone(&authenticator),
             hasher: Arc::new(Hasher::new(config.passwords)),
-            policy: PasswordPolicy {
-                min_length: config.passwords.min_length,
-            },
+            policy: policy(config),
             tokens,
             login_brake: LoginBrake::new(Arc::clone(&store), config.login),
             forgot_brake: ForgotBrake::new(Arc::clone(&store), config.login),
@@ -149,6 +147,12 @@ impl Core {
                 "another node signs sessions with key {kid}, which this node lacks"
             ))
         }
+    }
+}
+
+const fn policy(config: &Config) -> PasswordPolicy {
+    PasswordPolicy {
+        min_length: config.passwords.min_length,
     }
 }
 
