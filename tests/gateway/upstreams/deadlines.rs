@@ -98,11 +98,9 @@ async fn a_route_may_wait_less_for_a_connection() {
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let _fill = std::net::TcpStream::connect(address).unwrap();
     let patient = "connect_timeout = \"1h\"";
-    let setup = Setup::new().upstream_of("service", &[address], patient).route(
-        "/",
-        "service",
-        "public = true\nconnect_timeout = \"200ms\"",
-    );
+    let setup = Setup::new()
+        .upstream_of("service", &[address], patient)
+        .route("/", "service", "public = true\nconnect_timeout = \"200ms\"");
     let world = setup.start_empty().await;
 
     let answer = world.call(&Call::get("/x")).await;
