@@ -11,8 +11,8 @@ use super::mistake::{Kind, Mistake};
 use super::section::Section;
 use super::value::Context;
 use super::{
-    Admin, ApiKeys, Config, Environment, Logging, Login, Mail, Mistakes, Passwords, Route, Server,
-    Sessions, StoreUrl, Upstream,
+    Admin, ApiKeys, Config, Dns, Environment, Logging, Login, Mail, Mistakes, Passwords, Route,
+    Server, Sessions, StoreUrl, Upstream,
 };
 
 /// The most bytes that a configuration may have.
@@ -92,6 +92,7 @@ impl Config {
             login: root.section("login", Login::read),
             mail: mail.flatten(),
             logging: root.section("logging", Logging::read),
+            dns: root.section("dns", Dns::read),
             routes: Route::read_all(root, &upstreams, &identity_headers),
             identity_headers,
             upstreams,

@@ -23,7 +23,7 @@ pub struct Admin {
 }
 
 /// The longest path that the address of a Unix socket holds (`sun_path`, with its closing zero).
-const MAX_SOCKET_PATH: usize = 107;
+pub(super) const MAX_SOCKET_PATH: usize = 107;
 
 impl StoreUrl {
     pub(super) fn read(section: &mut Section<'_>) -> Self {

@@ -84,6 +84,11 @@ impl<'a> Text<'a> {
         Some(self.origin.context.base.join(&self.value))
     }
 
+    /// A path, from the folder of the configuration unless it is absolute.
+    pub(super) fn relative_to_file(&self, path: &std::path::Path) -> std::path::PathBuf {
+        self.origin.context.base.join(path)
+    }
+
     /// Reports that this text is wrong: `[server] listen "localhost" …`.
     pub(super) fn wrong(&self, predicate: impl Display, way_out: impl Into<String>) {
         let quoted = quoted(self.written);

@@ -106,7 +106,10 @@ impl GatewayBody {
             Alarm::TimedOut if exchange.waiting() == Waiting::Client => {
                 Poll::Ready(self.fail(End::Client, BodyError::TooSlow))
             }
-            Alarm::TimedOut => Poll::Ready(self.fail(End::Upstream, BodyError::TooSlow)),
+            Alarm::TimedOut => {
+                exchange.too_late();
+                Poll::Ready(self.fail(End::Upstream, BodyError::TooSlow))
+            }
         }
     }
 
@@ -147,6 +150,7 @@ impl GatewayBody {
             Some(Err(_)) => {
                 self.is_done = true;
                 self.record.end = Some(End::Upstream);
+                self.record.exchange.server_failed();
             }
             None => self.is_done = true,
         }

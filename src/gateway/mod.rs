@@ -101,10 +101,9 @@ impl Gateway {
         access: AccessBuffer,
         metrics: Arc<WorkerMetrics>,
     ) -> Rc<Self> {
-        let upstreams = Arc::clone(&shared.upstreams);
         let identity = Arc::clone(&shared.identity);
         Rc::new(Self {
-            forwarder: Forwarder::new(upstreams, identity, Arc::clone(&metrics)),
+            forwarder: Forwarder::new(&shared.upstreams, identity, Arc::clone(&metrics)),
             shared,
             watch,
             access,
@@ -199,8 +198,7 @@ impl Gateway {
 
         let settings = &route.config;
         let offered = self.scrub(&mut head.headers, settings);
-        record.upstream = Some(settings.upstream);
-        record.is_guarded = true;
+        record.goes_by(settings);
         let inbound = Inbound {
             method: head.method,
             version: head.version,
@@ -283,6 +281,7 @@ impl Gateway {
                 Code::RequestTimeout.into()
             }
             Err(Alarm::TimedOut) => {
+                exchange.too_late();
                 record.log_failure(&TooSlow);
                 Code::UpstreamTimeout.into()
             }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 
 use super::Gateway;
+use crate::config;
 use crate::domain::CredentialId;
 use crate::http::{Code, RequestId};
 use crate::proxy::Exchange;
@@ -81,6 +82,13 @@ impl Record {
         }
     }
 
+    /// It is forwarded as this route says.
+    pub(super) fn goes_by(&mut self, route: &config::Route) {
+        self.upstream = Some(route.upstream);
+        self.exchange.deadlines.set(route.deadlines);
+        self.is_guarded = true;
+    }
+
     /// Whether the answer has a head alone.
     pub(super) fn is_head_alone(&self) -> bool {
         self.method == Method::HEAD
@@ -145,8 +153,8 @@ impl Record {
         };
         let upstreams = &self.gateway.shared.upstreams;
         line.text("upstream", upstreams.name(upstream));
-        if let Some(server) = self.exchange.server.get() {
-            line.text("server", upstreams.server(upstream, server));
+        if let Some(server) = self.exchange.server() {
+            line.text("server", &server);
         }
         if let Some(at) = self.exchange.answered_at.get() {
             line.millis("upstream_ms", micros(at.duration_since(self.began)));

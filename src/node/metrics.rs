@@ -19,6 +19,7 @@ pub(super) fn metrics(
     let authenticator = Arc::clone(&core.authenticator);
     let help = "Admissions in the cache, about";
     metrics.gauge("admissions_cached", help, move || authenticator.cached());
+    upstreams.measure(&mut metrics);
     let help = "Exchanges in flight with upstreams";
     metrics.gauge("upstream_exchanges", help, move || {
         count(upstreams.in_flight())

@@ -82,6 +82,10 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
     let (delay, timeout) = (config.server.drain_delay, config.server.drain_timeout);
     control.spawn(signals.lead_out(drain.clone(), delay, timeout));
 
+    let upstreams = Arc::clone(&crew.shared.upstreams);
+    control.spawn(Arc::clone(&upstreams).attend());
+    control.block_on(upstreams.looked_up());
+
     let workers = crew.start(bound.workers)?;
     tell(&bound.started);
     started(&bound.started);
@@ -166,7 +170,7 @@ impl Crew {
                 .collect(),
             shared: Arc::new(Shared {
                 routes: Routes::new(&config.routes),
-                upstreams: Arc::new(Upstreams::new(&config.upstreams)),
+                upstreams: Arc::new(Upstreams::new(&config.upstreams, &config.dns)),
                 identity: Arc::new(IdentityHeaders::new(&config.identity_headers)),
                 trusted_proxies: config.server.trusted_proxies.clone(),
                 authenticator: Arc::clone(&core.authenticator),

@@ -137,6 +137,26 @@ impl Metrics {
         self.asked(name, help, MetricType::Counter, Box::new(value));
     }
 
+    /// Adds values with labels that are asked for at each scrape and can go up and down.
+    pub fn gauges(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        samples: impl Fn() -> Vec<Sample> + Send + Sync + 'static,
+    ) {
+        self.sampled(name, help, MetricType::Gauge, Box::new(samples));
+    }
+
+    /// Adds values with labels that are asked for at each scrape and only go up.
+    pub fn counters(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        samples: impl Fn() -> Vec<Sample> + Send + Sync + 'static,
+    ) {
+        self.sampled(name, help, MetricType::Counter, Box::new(samples));
+    }
+
     /// Everything, in the OpenMetrics text format.
     ///
     /// # Errors
@@ -146,6 +166,15 @@ impl Metrics {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    fn sampled(&mut self, name: &'static str, help: &'static str, kind: MetricType, of: Samples) {
+        self.registry.register_collector(Box::new(Sampled {
+            name,
+            help,
+            kind,
+            samples: of,
+        }));
     }
 
     fn asked(&mut self, name: &'static str, help: &'static str, kind: MetricType, value: Value) {
@@ -303,6 +332,47 @@ impl Collector for Asked {
 impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Asked")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One value of a metric with labels.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// What it is the value of.
+    pub labels: Vec<(&'static str, String)>,
+    /// The value.
+    pub value: u64,
+}
+
+type Samples = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+
+struct Sampled {
+    name: &'static str,
+    help: &'static str,
+    kind: MetricType,
+    samples: Samples,
+}
+
+impl Collector for Sampled {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut metric = encoder.encode_descriptor(self.name, self.help, None, self.kind)?;
+        for sample in (self.samples)() {
+            let mut metric = metric.encode_family(&sample.labels)?;
+            if matches!(self.kind, MetricType::Counter) {
+                counter(&mut metric, sample.value)?;
+            } else {
+                metric.encode_gauge(&sample.value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Sampled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sampled")
             .field("name", &self.name)
             .finish_non_exhaustive()
     }

@@ -9,4 +9,4 @@ mod metrics;
 pub use access::{AccessBuffer, AccessLog, AccessWriter};
 pub use line::{Line, LineFormat};
 pub use log::{LogError, start_log};
-pub use metrics::{Labels, Metrics, Outcome, WorkerMetrics};
+pub use metrics::{Labels, Metrics, Outcome, Sample, WorkerMetrics};

@@ -15,7 +15,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 
 /// The settings whose value in the reference is an example, since they have no default or one that
 /// depends on the machine.
-const EXAMPLES: [&str; 19] = [
+const EXAMPLES: [&str; 28] = [
     "mail.ca",
     "mail.from",
     "mail.password",
@@ -25,16 +25,25 @@ const EXAMPLES: [&str; 19] = [
     "routes.allow",
     "routes.allow.methods",
     "routes.allow.role",
+    "routes.connect_timeout",
     "routes.host",
+    "routes.idle_timeout",
     "routes.path",
     "routes.public",
+    "routes.response_timeout",
+    "routes.timeout",
     "routes.upstream",
     "server.tls.certificate",
     "server.tls.private_key",
     "server.workers",
     "sessions.signing_keys.file",
     "sessions.signing_keys.sign_from",
+    "upstreams.*.health_check.host",
+    "upstreams.*.health_check.path",
     "upstreams.*.servers",
+    "upstreams.*.servers.url",
+    "upstreams.*.servers.weight",
+    "upstreams.*.timeout",
 ];
 
 /// What the environment of a service holds, as the documents use it.
