@@ -13,8 +13,9 @@ mod exchange;
 mod forwarder;
 mod request;
 mod request_body;
-mod server;
+mod retry;
 mod tunnel;
+mod upstreams;
 mod websocket;
 
 pub use answer::UpstreamBody;
@@ -23,5 +24,5 @@ pub use exchange::{Exchange, Waiting};
 pub use forwarder::{Answer, Forwarder};
 pub use request::Inbound;
 pub use request_body::RequestBody;
-pub use server::Upstreams;
 pub use tunnel::{Tunnel, TunnelEnd};
+pub use upstreams::Upstreams;
