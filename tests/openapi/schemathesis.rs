@@ -37,8 +37,8 @@ unexpected-methods = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"]
 async fn schemathesis_finds_nothing_as_an_administrator() {
     let world = world().await;
     run(&world, Some(&world.administrator().token), &AS_SOMEBODY);
-    assert!(answered(&world, "POST", "/api/auth/users", 201) > 3);
-    assert!(answered(&world, "GET", "/api/auth/users", 200) > 3);
+    assert!(answered(&world, "POST", "/api/auth/users", 201) > 0);
+    assert!(answered(&world, "GET", "/api/auth/users", 200) > 0);
 }
 
 #[tokio::test]
@@ -46,9 +46,9 @@ async fn schemathesis_finds_nothing_as_a_viewer() {
     let world = world().await;
     let user = world.new_user("grace", "viewer").await;
     run(&world, Some(&user.token), &AS_SOMEBODY);
-    assert!(answered(&world, "GET", "/api/auth/me", 200) > 1);
-    assert!(answered(&world, "POST", "/api/api-keys", 201) > 3);
-    assert!(answered(&world, "POST", "/api/auth/users", 403) > 3);
+    assert!(answered(&world, "GET", "/api/auth/me", 200) > 0);
+    assert!(answered(&world, "POST", "/api/api-keys", 201) > 0);
+    assert!(answered(&world, "POST", "/api/auth/users", 403) > 0);
 }
 
 /// With a key that may do what its owner may, and the calls in an order that has a meaning: what one made
