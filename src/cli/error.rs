@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crate::auth::{RandomError, SigningKeyError};
 use crate::config::{Colour, Mistakes, NoConfig};
 use crate::node::NodeError;
-use crate::server::TlsError;
+use crate::server::TlsErrors;
 use crate::store::{BackupError, OpenError, RestoreError};
 
 /// Why a command was not done. Each knows how it is told and which code the program ends with.
@@ -26,7 +26,7 @@ pub enum CliError {
     Mistakes(#[from] Mistakes),
     /// The configuration names a certificate or key that cannot be used.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] TlsErrors),
     /// The configuration names a signing key that cannot be used.
     #[error(transparent)]
     ListedKey(SigningKeyError),

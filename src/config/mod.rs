@@ -23,6 +23,7 @@ mod store;
 mod suggest;
 mod summary;
 mod text;
+mod tls;
 mod upstreams;
 mod url;
 mod value;
@@ -34,17 +35,18 @@ use std::collections::BTreeMap;
 
 pub use find::NoConfig;
 pub use identity::IdentityHeaders;
-pub use listen::{Listen, Scheme};
+pub use listen::{Listen, ProxyProtocol, Scheme};
 pub use logging::{LogFormat, Logging};
 pub use mail::{Mail, MailTransport};
 pub use mistake::{Colour, Mistake, Mistakes};
 pub use passwords::{Login, Passwords, Rate};
 pub use read::environment;
 pub use routes::{Access, Route, Rule};
-pub use server::{Http2, Server, Tls};
+pub use server::{Http2, Server};
 pub use sessions::{Algorithm, ApiKeys, Sessions, SigningKeyFile};
 pub use smtp::{Smtp, SmtpCredentials, SmtpSecurity};
 pub use store::{Admin, StoreUrl};
+pub use tls::{CertificateFiles, ClientCertificates, Demand, Hsts, Tls, TlsVersion};
 pub use upstreams::{Upstream, UpstreamServer};
 
 /// Everything the operator said, and the defaults for the rest.

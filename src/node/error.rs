@@ -2,7 +2,7 @@ use std::io;
 
 use crate::auth::SigningKeyError;
 use crate::mail::StartError;
-use crate::server::{AdminSocketError, ListenError, TlsError};
+use crate::server::{AdminSocketError, ListenError, TlsErrors};
 use crate::store::OpenError;
 use crate::telemetry::LogError;
 
@@ -14,7 +14,7 @@ pub enum NodeError {
     Log(#[from] LogError),
     /// TLS.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] TlsErrors),
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),

@@ -1,7 +1,10 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::core::Core;
+use crate::domain::Timestamp;
 use crate::proxy::Upstreams;
+use crate::server::EdgeTls;
 use crate::telemetry::{AccessLog, Labels, Metrics, WorkerMetrics};
 
 /// Everything that is measured on a node.
@@ -11,8 +14,18 @@ pub(super) fn metrics(
     core: &Core,
     upstreams: Arc<Upstreams>,
     access: &AccessLog,
+    tls: &EdgeTls,
 ) -> Metrics {
     let mut metrics = Metrics::new(labels, workers);
+    let tls = tls.clone();
+    let name = "tls_certificate_expiry_timestamp_seconds";
+    let help = "Until when each certificate of the listeners is valid";
+    metrics.gauges(name, help, "certificate", move || {
+        let expiries = tls.expiries().into_iter();
+        let expiry =
+            |(path, end): (PathBuf, Timestamp)| (path.display().to_string(), end.as_secs());
+        expiries.map(expiry).collect()
+    });
     let ledger = Arc::clone(&core.ledger);
     let help = "Admissions that the ledger knows";
     metrics.gauge("admissions_live", help, move || count(ledger.live()));

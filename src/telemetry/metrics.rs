@@ -38,6 +38,8 @@ pub struct WorkerMetrics {
     pub open: AtomicU64,
     /// TLS handshakes that failed or came too late.
     pub handshakes_failed: AtomicU64,
+    /// Connections refused because they did not begin as the PROXY protocol has it.
+    pub proxy_headers_refused: AtomicU64,
     /// Exchanges cut by a revocation.
     pub cut: AtomicU64,
     /// Connections made to upstreams.
@@ -74,7 +76,7 @@ const BUCKETS: [u64; 12] = [
 
 /// Counters of a worker that need no label: name, help, and where they are.
 type Plain = (&'static str, &'static str, fn(&WorkerMetrics) -> &AtomicU64);
-const COUNTERS: [Plain; 7] = [
+const COUNTERS: [Plain; 8] = [
     ("connections_accepted", "Connections accepted", |worker| {
         &worker.accepted
     }),
@@ -82,6 +84,11 @@ const COUNTERS: [Plain; 7] = [
         "tls_handshakes_failed",
         "TLS handshakes that failed or came too late",
         |worker| &worker.handshakes_failed,
+    ),
+    (
+        "proxy_headers_refused",
+        "Connections refused because they did not begin as the PROXY protocol has it",
+        |worker| &worker.proxy_headers_refused,
     ),
     (
         "exchanges_cut",
@@ -137,6 +144,23 @@ impl Metrics {
         self.asked(name, help, MetricType::Counter, Box::new(value));
     }
 
+    /// Adds values that are asked for at each scrape and can go up and down, each with its own word for
+    /// `label`.
+    pub fn gauges(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: impl Fn() -> Vec<(String, i64)> + Send + Sync + 'static,
+    ) {
+        self.registry.register_collector(Box::new(Labelled {
+            name,
+            help,
+            label,
+            values: Box::new(values),
+        }));
+    }
+
     /// Everything, in the OpenMetrics text format.
     ///
     /// # Errors
@@ -170,6 +194,7 @@ impl WorkerMetrics {
             accepted: AtomicU64::new(0),
             open: AtomicU64::new(0),
             handshakes_failed: AtomicU64::new(0),
+            proxy_headers_refused: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             upstream_connects: AtomicU64::new(0),
             interim_dropped: AtomicU64::new(0),
@@ -303,6 +328,39 @@ impl Collector for Asked {
 impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Asked")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+type Values = Box<dyn Fn() -> Vec<(String, i64)> + Send + Sync>;
+
+struct Labelled {
+    name: &'static str,
+    help: &'static str,
+    label: &'static str,
+    values: Values,
+}
+
+impl Collector for Labelled {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let values = (self.values)();
+        if values.is_empty() {
+            return Ok(());
+        }
+        let kind = MetricType::Gauge;
+        let mut metric = encoder.encode_descriptor(self.name, self.help, None, kind)?;
+        for (word, value) in values {
+            let labels = [(self.label, word.as_str())];
+            metric.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Labelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Labelled")
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
