@@ -149,7 +149,11 @@ impl Gateway {
         let request_id = RequestId::of(&head.headers, &client);
         let mut record = self.record(&head, client.address, request_id);
         let received = Received { head, body, client };
-        let reply = match self.pass(received, peer, &mut record).await {
+        let passed = match peer.redirect {
+            Some(port) => self.send_on(&received.head, port, &mut record),
+            None => self.pass(received, peer, &mut record).await,
+        };
+        let reply = match passed {
             Ok(passed) => passed.reply(record),
             Err(error) => refuse(&error, record),
         };
@@ -175,6 +179,21 @@ impl Gateway {
         self.shared.clock.now()
     }
 
+    /// Where TLS must be spoken: the same request again over TLS.
+    fn send_on(
+        &self,
+        head: &request::Parts,
+        port: u16,
+        record: &mut Record,
+    ) -> Result<Passed, ApiError> {
+        refuse_method(&head.method)?;
+        check_values(head)?;
+        let host = Host::of(head)?;
+        NormalPath::parse(head.uri.path())?;
+        record.route = self.own_route();
+        Ok(redirect::to_https(host.as_ref(), &head.uri, port)?)
+    }
+
     /// The steps of a request. What comes back is the service's own answer, or the gateway's.
     async fn pass(
         &self,
@@ -182,20 +201,12 @@ impl Gateway {
         peer: &Peer,
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
-        let Received {
-            mut head,
-            body,
-            client,
-        } = received;
+        let (mut head, body, client) = (received.head, received.body, received.client);
         refuse_method(&head.method)?;
         check_values(&head)?;
         let host = Host::of(&head)?;
         let target = head.uri.clone();
         let path = NormalPath::parse(target.path())?;
-        if let Some(port) = peer.redirect {
-            record.route = self.own_route();
-            return Ok(redirect::to_https(host.as_ref(), &target, port)?);
-        }
         let body = RequestBody::new(body, Rc::clone(&record.exchange), self.shared.body_timeout);
         if api::OWN.iter().any(|own| path.is_below(own)) {
             record.route = self.own_route();

@@ -100,13 +100,19 @@ impl IdentityHeaders {
         };
     }
 
-    /// Says which certificate the client has shown; what it sent under these names is gone already.
-    pub fn set_client_certificate(&self, headers: &mut HeaderMap, client: &ClientCertificate) {
-        headers.insert(self.client_cert_subject.clone(), client.subject.clone());
-        headers.insert(self.client_cert_issuer.clone(), client.issuer.clone());
-        headers.insert(self.client_cert_names.clone(), client.names.clone());
-        let fingerprint = client.fingerprint.clone();
-        headers.insert(self.client_cert_fingerprint.clone(), fingerprint);
+    /// What tells of the certificate that the client has shown. What it sent under these names must be
+    /// gone already.
+    #[must_use]
+    pub const fn of_client_certificate<'c>(
+        &'c self,
+        client: &'c ClientCertificate,
+    ) -> [(&'c HeaderName, &'c HeaderValue); 4] {
+        [
+            (&self.client_cert_subject, &client.subject),
+            (&self.client_cert_issuer, &client.issuer),
+            (&self.client_cert_names, &client.names),
+            (&self.client_cert_fingerprint, &client.fingerprint),
+        ]
     }
 
     fn is_stripped(&self, name: &HeaderName, keep: &[HeaderName]) -> bool {

@@ -14,18 +14,8 @@ pub(super) fn metrics(
     core: &Core,
     upstreams: Arc<Upstreams>,
     access: &AccessLog,
-    tls: &EdgeTls,
 ) -> Metrics {
     let mut metrics = Metrics::new(labels, workers);
-    let tls = tls.clone();
-    let name = "tls_certificate_expiry_timestamp_seconds";
-    let help = "Until when each certificate of the listeners is valid";
-    metrics.gauges(name, help, "certificate", move || {
-        let expiries = tls.expiries().into_iter();
-        let expiry =
-            |(path, end): (PathBuf, Timestamp)| (path.display().to_string(), end.as_secs());
-        expiries.map(expiry).collect()
-    });
     let ledger = Arc::clone(&core.ledger);
     let help = "Admissions that the ledger knows";
     metrics.gauge("admissions_live", help, move || count(ledger.live()));
@@ -55,6 +45,19 @@ pub(super) fn metrics(
         metrics.counter("mails_given_up", help, move || outbox.stats().given_up);
     }
     metrics
+}
+
+/// Adds until when certificates are valid.
+pub(super) fn measure_certificates(metrics: &mut Metrics, tls: &EdgeTls) {
+    let tls = tls.clone();
+    let name = "tls_certificate_expiry_timestamp_seconds";
+    let help = "Until when each certificate of the listeners is valid";
+    metrics.gauges(name, help, "certificate", move || {
+        let expiries = tls.expiries().into_iter();
+        let expiry =
+            |(path, end): (PathBuf, Timestamp)| (path.display().to_string(), end.as_secs());
+        expiries.map(expiry).collect()
+    });
 }
 
 fn count(value: usize) -> u64 {

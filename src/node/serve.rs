@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::NodeError;
 use super::core::{Core, Post};
-use super::metrics::metrics;
+use super::metrics::{measure_certificates, metrics};
 use super::signals::Signals;
 use crate::config::{Config, Listen, LogFormat, Scheme};
 use crate::domain::{Clock, SystemClock};
@@ -185,17 +185,12 @@ impl Crew {
     fn admin(&self, core: &Core, access: &AccessLog) -> Admin {
         let labels = self.shared.labels.clone();
         let upstreams = Arc::clone(&self.shared.upstreams);
+        let mut metrics = metrics(labels, self.metrics.clone(), core, upstreams, access);
+        measure_certificates(&mut metrics, &self.tls);
         Admin {
             drain: self.drain.clone(),
             store: Arc::clone(&core.store),
-            metrics: metrics(
-                labels,
-                self.metrics.clone(),
-                core,
-                upstreams,
-                access,
-                &self.tls,
-            ),
+            metrics,
         }
     }
 

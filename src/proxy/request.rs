@@ -89,7 +89,9 @@ pub(super) fn outbound(
         identity.set(&mut headers, admission.identity());
     }
     if let Some(certificate) = &inbound.client_certificate {
-        identity.set_client_certificate(&mut headers, certificate);
+        for (name, value) in identity.of_client_certificate(certificate) {
+            headers.insert(name.clone(), value.clone());
+        }
     }
     if !inbound.body.is_empty() && !headers.contains_key(header::CONTENT_LENGTH) {
         // hyper leaves the body of a GET out unless its framing is named.

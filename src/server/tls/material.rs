@@ -1,12 +1,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 
-use super::{TlsError, TlsErrors};
+use super::{TlsError, TlsErrors, provider};
 use crate::certificate::{Certificate, PemFile};
 use crate::config::{CertificateFiles, ClientCertificates, Demand, Tls, TlsVersion};
 use crate::domain::{Digest, Timestamp};
@@ -158,8 +157,7 @@ impl Pair {
             certificate: path.clone(),
             source,
         })?;
-        let provider = aws_lc_rs::default_provider();
-        let key = CertifiedKey::from_der(chain, key_file.private_key()?, &provider);
+        let key = CertifiedKey::from_der(chain, key_file.private_key()?, &provider());
         let key = key.map_err(|source| TlsError::Pair {
             certificate: path.clone(),
             private_key: private_key.clone(),
@@ -198,9 +196,8 @@ impl Pair {
 impl Clients {
     fn read(config: &ClientCertificates) -> Result<Self, TlsError> {
         let ca = PemFile::read("authority's certificate", &config.ca)?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
         let roots = Arc::new(ca.roots()?);
-        let mut builder = WebPkiClientVerifier::builder_with_provider(roots, provider);
+        let mut builder = WebPkiClientVerifier::builder_with_provider(roots, provider());
         let mut digest = ca.digest();
         let mut last = ca;
         if let Some(path) = &config.crl {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
@@ -117,8 +117,7 @@ fn server_config(material: &Material) -> Result<ServerConfig, TlsError> {
         TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         TlsVersion::V1_3 => &[&rustls::version::TLS13],
     };
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
         .map_err(TlsError::Setup)?;
     let builder = match material.clients() {
@@ -135,13 +134,16 @@ fn self_signed() -> Result<ServerConfig, TlsError> {
     let made = rcgen::generate_simple_self_signed(names).map_err(TlsError::SelfSigned)?;
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let chain: Vec<CertificateDer<'static>> = vec![made.cert.into()];
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let key = CertifiedKey::from_der(chain, key, &provider).map_err(TlsError::Setup)?;
-    let builder = ServerConfig::builder_with_provider(provider)
+    let key = CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Setup)?;
+    let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(TlsError::Setup)?
         .with_no_client_auth();
     finished(builder.with_cert_resolver(Arc::new(ByName::only(key))))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
 }
 
 fn finished(mut config: ServerConfig) -> Result<ServerConfig, TlsError> {

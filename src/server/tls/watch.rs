@@ -6,13 +6,15 @@ use std::time::Duration;
 use rustls::ServerConfig;
 
 use super::material::{Material, Pair, Renewal};
-use super::{EdgeTls, TlsErrors, server_config};
+use super::{EdgeTls, TlsError, TlsErrors, server_config};
 use crate::certificate::Certificate;
 use crate::domain::{Digest, Timestamp};
 
-/// How often the files are looked at. What is seen twice in a row is used, so that a certificate that was
-/// written before its key is not taken for a broken one.
+/// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How soon again when they have changed. What stands still for so long is used: a certificate that was
+/// written before its key is not taken for a broken one.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long before its end a certificate is warned of, and how often.
 const WARN_BEFORE: Duration = Duration::from_secs(14 * 86_400);
 const WARN_EVERY: Duration = Duration::from_secs(86_400);
@@ -30,7 +32,7 @@ impl EdgeTls {
         let mut warned = HashMap::new();
         loop {
             self.warn_of_ends(&mut warned);
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(seen.as_ref().map_or(LOOK_EVERY, |_| LOOK_AGAIN)).await;
             let now = self.look();
             if now == used {
                 seen = None;
@@ -55,11 +57,11 @@ impl EdgeTls {
         if renewal.has_changed() {
             match server_config(&material) {
                 Ok(config) => self.replace(&old, material, config, &renewal),
-                Err(error) => tell_refused(error.into()),
+                Err(error) => tell_refused(error),
             }
         }
         for error in renewal.refused {
-            tell_refused(error.into());
+            tell_refused(error);
         }
     }
 
@@ -116,7 +118,8 @@ impl Renewal {
     }
 }
 
-fn tell_refused(error: TlsErrors) {
+fn tell_refused(error: TlsError) {
+    let error = TlsErrors::from(error);
     tracing::error!(
         %error,
         "tls files have changed and cannot be used; what was there before stays"
