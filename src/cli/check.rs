@@ -8,6 +8,7 @@ use super::output::Output;
 use crate::auth::SigningKey;
 use crate::config::{Access, Config, Route, Rule, environment};
 use crate::domain::SystemClock;
+use crate::proxy::Upstreams;
 use crate::server::EdgeTls;
 
 /// Reads everything that `serve` would read before it makes anything, and tells what it means.
@@ -16,6 +17,7 @@ pub(super) fn check(file: &Path, output: &Output) -> Result<(), CliError> {
     if config.server.tls.is_some() {
         EdgeTls::open(config.server.tls.as_ref(), Arc::new(SystemClock))?;
     }
+    Upstreams::new(&config.upstreams)?;
     for key in &config.sessions.signing_keys {
         SigningKey::read(&key.file).map_err(CliError::ListedKey)?;
     }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use crate::auth::{RandomError, SigningKeyError};
 use crate::config::{Colour, Mistakes, NoConfig};
 use crate::node::NodeError;
+use crate::proxy::UpstreamTlsError;
 use crate::server::TlsErrors;
 use crate::store::{BackupError, OpenError, RestoreError};
 
@@ -27,6 +28,9 @@ pub enum CliError {
     /// The configuration names a certificate or key that cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsErrors),
+    /// The configuration names files for TLS to upstreams that cannot be used.
+    #[error(transparent)]
+    UpstreamTls(#[from] UpstreamTlsError),
     /// The configuration names a signing key that cannot be used.
     #[error(transparent)]
     ListedKey(SigningKeyError),
@@ -161,9 +165,15 @@ impl CliError {
             Self::NoConfig(_)
             | Self::Mistakes(_)
             | Self::Tls(_)
+            | Self::UpstreamTls(_)
             | Self::ListedKey(_)
             // Files that the configuration names: starting again would not mend them.
-            | Self::Node(NodeError::Tls(_) | NodeError::SigningKey(_) | NodeError::Mail(_)) => {
+            | Self::Node(
+                NodeError::Tls(_)
+                | NodeError::UpstreamTls(_)
+                | NodeError::SigningKey(_)
+                | NodeError::Mail(_),
+            ) => {
                 BAD_CONFIGURATION.into()
             }
             _ => ExitCode::FAILURE,

@@ -24,6 +24,7 @@ mod suggest;
 mod summary;
 mod text;
 mod tls;
+mod upstream_tls;
 mod upstreams;
 mod url;
 mod value;
@@ -47,6 +48,7 @@ pub use sessions::{Algorithm, ApiKeys, Sessions, SigningKeyFile};
 pub use smtp::{Smtp, SmtpCredentials, SmtpSecurity};
 pub use store::{Admin, StoreUrl};
 pub use tls::{CertificateFiles, ClientCertificates, Demand, Hsts, Tls, TlsVersion};
+pub use upstream_tls::UpstreamTls;
 pub use upstreams::{Upstream, UpstreamServer};
 
 /// Everything the operator said, and the defaults for the rest.

@@ -1,8 +1,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::listen::Scheme;
 use super::section::{Named, Section};
 use super::text::{Text, quoted};
+use super::upstream_tls::UpstreamTls;
 use super::url::Url;
 
 /// `[upstreams.NAME]`
@@ -12,6 +14,8 @@ pub struct Upstream {
     pub name: String,
     /// `servers = ["http://10.0.0.5:9000"]`; never empty.
     pub servers: Vec<UpstreamServer>,
+    /// `[upstreams.NAME.tls]`
+    pub tls: UpstreamTls,
     /// `connect_timeout` (5s)
     pub connect_timeout: Duration,
     /// `response_timeout` from the request sent to the head of the answer (60s).
@@ -29,6 +33,8 @@ pub struct Upstream {
 /// A server of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamServer {
+    /// What is spoken beneath HTTP.
+    pub scheme: Scheme,
     /// Its host, a name or an address; an IPv6 address without brackets.
     pub host: String,
     /// Its port.
@@ -67,6 +73,7 @@ impl Upstream {
         Self {
             name,
             servers: servers(section),
+            tls: section.section("tls", UpstreamTls::read),
             connect_timeout: section.duration("connect_timeout", seconds(5), wait.clone()),
             response_timeout: section.duration("response_timeout", seconds(60), wait.clone()),
             idle_timeout: section.duration("idle_timeout", seconds(60), wait.clone()),
@@ -79,10 +86,11 @@ impl Upstream {
 
 impl fmt::Display for UpstreamServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.scheme.as_str();
         if self.host.contains(':') {
-            return write!(f, "http://[{}]:{}", self.host, self.port);
+            return write!(f, "{scheme}://[{}]:{}", self.host, self.port);
         }
-        write!(f, "http://{}:{}", self.host, self.port)
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }
 
@@ -128,24 +136,18 @@ fn server(text: &Text<'_>) -> Option<UpstreamServer> {
         text.wrong("is not the URL of a server", way_out);
         return None;
     };
-    let plain = match url.port {
-        Some(port) => format!("write \"http://{}:{port}\"", url.host),
-        None => format!("write \"http://{}\"", url.host),
-    };
-    match url.scheme {
-        "http" => {}
-        "https" => {
-            text.wrong(
-                "asks for TLS to the server, which is not supported by this version",
-                plain,
-            );
-            return None;
-        }
+    let scheme = match url.scheme {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
         _ => {
             text.wrong("has an unknown scheme", WAY_OUT);
             return None;
         }
-    }
+    };
+    let plain = match url.port {
+        Some(port) => format!("write \"{}://{}:{port}\"", url.scheme, url.host),
+        None => format!("write \"{}://{}\"", url.scheme, url.host),
+    };
     if url.user.is_some() {
         text.wrong("has a user; the gateway does not log in to servers", plain);
         return None;
@@ -157,8 +159,13 @@ fn server(text: &Text<'_>) -> Option<UpstreamServer> {
         );
         return None;
     }
+    let usual = match scheme {
+        Scheme::Http => 80,
+        Scheme::Https => 443,
+    };
     Some(UpstreamServer {
+        scheme,
         host: url.host.to_ascii_lowercase(),
-        port: url.port.unwrap_or(80),
+        port: url.port.unwrap_or(usual),
     })
 }

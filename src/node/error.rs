@@ -2,6 +2,7 @@ use std::io;
 
 use crate::auth::SigningKeyError;
 use crate::mail::StartError;
+use crate::proxy::UpstreamTlsError;
 use crate::server::{AdminSocketError, ListenError, TlsErrors};
 use crate::store::OpenError;
 use crate::telemetry::LogError;
@@ -15,6 +16,9 @@ pub enum NodeError {
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsErrors),
+    /// TLS to upstreams.
+    #[error(transparent)]
+    UpstreamTls(#[from] UpstreamTlsError),
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),

@@ -66,7 +66,7 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
     let bound = Listeners::bind(config)?;
     let mut core = Core::open(config, control.handle())?;
     let (access, writer) = access_log(config)?;
-    let crew = Crew::new(config, &core, tls, access.clone());
+    let crew = Crew::new(config, &core, tls, access.clone())?;
 
     control.spawn(crew.tls.clone().watch());
     let drain = crew.drain.clone();
@@ -153,17 +153,22 @@ struct Crew {
 }
 
 impl Crew {
-    fn new(config: &Config, core: &Core, tls: EdgeTls, access: AccessLog) -> Self {
+    fn new(
+        config: &Config,
+        core: &Core,
+        tls: EdgeTls,
+        access: AccessLog,
+    ) -> Result<Self, NodeError> {
         let labels = Shared::labels(&config.routes);
         let workers = 0..config.server.workers;
         let max_connections = config.server.max_connections.min(Semaphore::MAX_PERMITS);
-        Self {
+        Ok(Self {
             metrics: workers
                 .map(|_| Arc::new(WorkerMetrics::new(&labels)))
                 .collect(),
             shared: Arc::new(Shared {
                 routes: Routes::new(&config.routes),
-                upstreams: Arc::new(Upstreams::new(&config.upstreams)),
+                upstreams: Arc::new(Upstreams::new(&config.upstreams)?),
                 identity: Arc::new(IdentityHeaders::new(&config.identity_headers)),
                 trusted_proxies: config.server.trusted_proxies.clone(),
                 authenticator: Arc::clone(&core.authenticator),
@@ -179,7 +184,7 @@ impl Crew {
             bells: Arc::clone(&core.bells),
             access,
             room: Arc::new(Semaphore::new(max_connections)),
-        }
+        })
     }
 
     fn admin(&self, core: &Core, access: &AccessLog) -> Admin {

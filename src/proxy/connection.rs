@@ -11,11 +11,11 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 use tokio::task::unconstrained;
 
 use super::RequestBody;
+use super::stream::Stream;
+use super::tls::ServerTls;
 
 /// A connection to a server, driven by whoever uses it.
 ///
@@ -40,15 +40,17 @@ pub(super) struct SendFailed {
 }
 
 impl Connection {
-    /// Connects to `address`, a host and port.
+    /// Connects to `address`, a host and port; with TLS to the host that it is given.
     ///
     /// # Errors
     ///
-    /// As the system says; the handshake itself sends nothing and does not fail.
-    pub(super) async fn connect(address: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    /// As the system says, or when the server is not who it should be; the handshake of HTTP itself sends
+    /// nothing and does not fail.
+    pub(super) async fn connect(
+        address: &str,
+        tls: Option<(&ServerTls, &str)>,
+    ) -> io::Result<Self> {
+        let stream = Stream::connect(address, tls).await?;
         let (sender, io) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
             .handshake(TokioIo::new(stream))
@@ -105,7 +107,7 @@ impl Connection {
 
     /// Waits until the server has switched protocols, and gives the bare connection back with the
     /// bytes that came after its head. `None` when the server was gone before that.
-    pub(super) async fn switched(self) -> hyper::Result<Option<(TcpStream, Bytes)>> {
+    pub(super) async fn switched(self) -> hyper::Result<Option<(Stream, Bytes)>> {
         let Some(mut io) = self.io else {
             return Ok(None);
         };
@@ -117,7 +119,7 @@ impl Connection {
     }
 }
 
-type Io = http1::Connection<TokioIo<TcpStream>, RequestBody>;
+type Io = http1::Connection<TokioIo<Stream>, RequestBody>;
 
 /// Polls a connection until it has ended. It is kept then, since after a switch of protocols it is
 /// still wanted; a request which it still holds learns only from its being dropped that it will not
@@ -176,8 +178,6 @@ impl Pool {
 
 /// What is read of an answer before somebody takes it; its head must fit too.
 const MAX_BUFFER: usize = 64 * 1024;
-/// An upstream that vanished without a word is found out after about four minutes.
-const KEEPALIVE: Duration = Duration::from_secs(60);
 
 const fn quiet() -> Context<'static> {
     Context::from_waker(Waker::noop())

@@ -251,7 +251,8 @@ impl Sending<'_> {
     async fn connect(&self, server: usize) -> Result<Box<Connection>, ProxyError> {
         let address = self.address(server);
         let timeout = self.upstream.config.connect_timeout;
-        match tokio::time::timeout(timeout, Connection::connect(&address)).await {
+        let connecting = Connection::connect(&address, self.upstream.tls_to(server));
+        match tokio::time::timeout(timeout, connecting).await {
             Ok(Ok(connection)) => {
                 let connects = &self.forwarder.metrics.upstream_connects;
                 connects.fetch_add(1, Ordering::Relaxed);

@@ -14,6 +14,8 @@ mod forwarder;
 mod request;
 mod request_body;
 mod server;
+mod stream;
+mod tls;
 mod tunnel;
 mod websocket;
 
@@ -24,4 +26,5 @@ pub use forwarder::{Answer, Forwarder};
 pub use request::Inbound;
 pub use request_body::RequestBody;
 pub use server::Upstreams;
+pub use tls::UpstreamTlsError;
 pub use tunnel::{Tunnel, TunnelEnd};

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
-use super::ProxyError;
-use crate::config;
+use super::tls::ServerTls;
+use super::{ProxyError, UpstreamTlsError};
+use crate::config::{self, Scheme};
 
 /// The upstreams of a node, as all workers see them: who refused lately, how much is in flight.
 #[derive(Debug)]
@@ -19,10 +20,22 @@ pub struct Upstreams {
 pub(super) struct Upstream {
     pub(super) config: config::Upstream,
     pub(super) servers: Vec<Server>,
+    /// Nothing where no server is `https://`.
+    tls: Option<ServerTls>,
     in_flight: AtomicUsize,
 }
 
 impl Upstream {
+    /// TLS to a server, and the host that it is; nothing for a server without.
+    pub(super) fn tls_to(&self, server: usize) -> Option<(&ServerTls, &str)> {
+        let server = self.config.servers.get(server)?;
+        let tls = self
+            .tls
+            .as_ref()
+            .filter(|_| server.scheme == Scheme::Https)?;
+        Some((tls, &server.host))
+    }
+
     /// `Host` for a request that names none, which HTTP/1.1 does not allow.
     pub(super) fn host(&self) -> HeaderValue {
         let server = self.servers.first().map(|server| server.address.as_str());
@@ -53,17 +66,26 @@ const COOL_DOWN: Duration = Duration::from_secs(1);
 
 impl Upstreams {
     /// The upstreams of this configuration.
-    #[must_use]
-    pub fn new(config: &[config::Upstream]) -> Self {
-        let upstream = |config: &config::Upstream| Upstream {
-            servers: config.servers.iter().map(Server::new).collect(),
-            config: config.clone(),
-            in_flight: AtomicUsize::new(0),
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamTlsError`]
+    pub fn new(config: &[config::Upstream]) -> Result<Self, UpstreamTlsError> {
+        let upstream = |config: &config::Upstream| {
+            let is_tls = |server: &config::UpstreamServer| server.scheme == Scheme::Https;
+            let tls = config.servers.iter().any(is_tls);
+            let tls = tls.then(|| ServerTls::new(&config.name, &config.tls));
+            Ok(Upstream {
+                servers: config.servers.iter().map(Server::new).collect(),
+                tls: tls.transpose()?,
+                config: config.clone(),
+                in_flight: AtomicUsize::new(0),
+            })
         };
-        Self {
-            upstreams: config.iter().map(upstream).collect(),
+        Ok(Self {
+            upstreams: config.iter().map(upstream).collect::<Result<_, _>>()?,
             started: Instant::now(),
-        }
+        })
     }
 
     /// The name of an upstream; empty for an index that there is not.

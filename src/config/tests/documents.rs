@@ -15,7 +15,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 
 /// The settings whose value in the reference is an example, since they have no default or one that
 /// depends on the machine.
-const EXAMPLES: [&str; 28] = [
+const EXAMPLES: [&str; 32] = [
     "mail.ca",
     "mail.from",
     "mail.password",
@@ -44,6 +44,10 @@ const EXAMPLES: [&str; 28] = [
     "sessions.signing_keys.file",
     "sessions.signing_keys.sign_from",
     "upstreams.*.servers",
+    "upstreams.*.tls.ca",
+    "upstreams.*.tls.client_certificate",
+    "upstreams.*.tls.client_key",
+    "upstreams.*.tls.server_name",
 ];
 
 /// What the environment of a service holds, as the documents use it.

@@ -44,18 +44,18 @@ impl Authority {
 
     /// A certificate for these hosts.
     pub fn host(&self, names: &[&str]) -> Pair {
-        self.made(names, |_| {}, KeyPair::generate().unwrap())
+        self.made(names, |_| {}, &KeyPair::generate().unwrap())
     }
 
     /// The same, where the test has more to say.
     pub fn host_with(&self, names: &[&str], more: impl FnOnce(&mut CertificateParams)) -> Pair {
-        self.made(names, more, KeyPair::generate().unwrap())
+        self.made(names, more, &KeyPair::generate().unwrap())
     }
 
     /// The same with an RSA key.
     pub fn rsa_host(&self, names: &[&str]) -> Pair {
         let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
-        self.made(names, |_| {}, key)
+        self.made(names, |_| {}, &key)
     }
 
     /// A certificate for a client.
@@ -74,7 +74,7 @@ impl Authority {
             params.distinguished_name.push(DnType::CommonName, name);
             more(params);
         };
-        self.made(&[], params, KeyPair::generate().unwrap())
+        self.made(&[], params, &KeyPair::generate().unwrap())
     }
 
     /// A list of these as revoked.
@@ -100,13 +100,13 @@ impl Authority {
         &self,
         names: &[&str],
         more: impl FnOnce(&mut CertificateParams),
-        key: KeyPair,
+        key: &KeyPair,
     ) -> Pair {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name = rcgen::DistinguishedName::new();
         more(&mut params);
-        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let certificate = params.signed_by(key, &self.0).unwrap();
         Pair {
             certificate: certificate.pem(),
             key: key.serialize_pem(),

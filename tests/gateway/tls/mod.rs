@@ -1,6 +1,6 @@
 //! TLS at the edge: which certificate a client sees, which one it shows, and who stands before it.
 
-mod authority;
+pub mod authority;
 mod clients;
 mod names;
 mod proxy_protocol;

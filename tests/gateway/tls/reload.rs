@@ -199,5 +199,5 @@ async fn operators_see_when_certificates_expire() {
         line.starts_with("dariet_tls_certificate_expiry_timestamp_seconds{certificate=")
     });
     let line = lines.find(|line| line.contains("live/a.crt")).unwrap();
-    assert!(line.ends_with(&format!(" {}", soon)), "{line}");
+    assert!(line.ends_with(&format!(" {soon}")), "{line}");
 }
