@@ -179,21 +179,6 @@ impl Gateway {
         self.shared.clock.now()
     }
 
-    /// Where TLS must be spoken: the same request again over TLS.
-    fn send_on(
-        &self,
-        head: &request::Parts,
-        port: u16,
-        record: &mut Record,
-    ) -> Result<Passed, ApiError> {
-        refuse_method(&head.method)?;
-        check_values(head)?;
-        let host = Host::of(head)?;
-        NormalPath::parse(head.uri.path())?;
-        record.route = self.own_route();
-        Ok(redirect::to_https(host.as_ref(), &head.uri, port)?)
-    }
-
     /// The steps of a request. What comes back is the service's own answer, or the gateway's.
     async fn pass(
         &self,

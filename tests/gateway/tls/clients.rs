@@ -44,11 +44,10 @@ impl Clients {
             .tls(&format!("client_ca = \"ca.crt\"\n{lines}\n{LISTED}"));
         let (folder, config) = setup.write();
         std::fs::write(folder.path().join("ca.crt"), authority.pem()).unwrap();
-        std::fs::write(
-            folder.path().join("ca.crl"),
-            authority.revocation_list(&[13], 2999),
-        )
-        .unwrap();
+        for (name, serial, until) in [("ca.crl", 13, 2999), ("old.crl", 13, 2021)] {
+            let list = authority.revocation_list(&[serial], until);
+            std::fs::write(folder.path().join(name), list).unwrap();
+        }
         authority.host(&[HOST]).write(folder.path(), "a");
         let mut world = World::of(folder, config);
         world.start().await;
@@ -246,24 +245,8 @@ async fn a_list_of_revoked_certificates_takes_effect_when_it_changes() {
 #[tokio::test]
 async fn a_list_whose_time_is_over_lets_nobody_in() {
     let lines = "client_certificates = \"required\"\nclient_crl = \"old.crl\"";
-    let authority = Authority::new("Clients");
-    let (folder, config) = Setup::new()
-        .tls(&format!("client_ca = \"ca.crt\"\n{lines}\n{LISTED}"))
-        .write();
-    std::fs::write(folder.path().join("ca.crt"), authority.pem()).unwrap();
-    std::fs::write(
-        folder.path().join("old.crl"),
-        authority.revocation_list(&[13], 2021),
-    )
-    .unwrap();
-    authority.host(&[HOST]).write(folder.path(), "a");
-    let mut world = World::of(folder, config);
-    world.start().await;
+    let clients = Clients::start(lines).await;
+    let config = clients.config(Some(&clients.authority.client("ada", 7)));
 
-    let config = client(
-        &authority.pem(),
-        Some(&authority.client("ada", 7)),
-        ALL_VERSIONS,
-    );
-    assert!(!serves(&world, &config, &Call::get("/x")).await);
+    assert!(!clients.serves(&config, &Call::get("/x")).await);
 }
