@@ -17,7 +17,7 @@ pub(super) fn check(file: &Path, output: &Output) -> Result<(), CliError> {
     if config.server.tls.is_some() {
         EdgeTls::open(config.server.tls.as_ref(), Arc::new(SystemClock))?;
     }
-    Upstreams::new(&config.upstreams)?;
+    Upstreams::new(&config.upstreams, &config.dns)?;
     for key in &config.sessions.signing_keys {
         SigningKey::read(&key.file).map_err(CliError::ListedKey)?;
     }

@@ -129,6 +129,12 @@ impl<'a> Section<'a> {
             .unwrap_or(default)
     }
 
+    /// A share of a whole, in thousandths.
+    pub(super) fn share(&mut self, key: &'static str, default: u32) -> u32 {
+        let value = self.value(key);
+        value.and_then(|value| value.share()).unwrap_or(default)
+    }
+
     pub(super) fn rate(&mut self, key: &'static str, count: u32, per: Duration) -> Rate {
         let value = self.value(key);
         value

@@ -39,7 +39,7 @@ use crate::http::{
     remove_credentials, remove_offered_tokens, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
-use crate::revocation::{Admission, Alarm, Watch};
+use crate::revocation::{Admission, Alarm, NotFresh, Watch};
 use crate::telemetry::{AccessBuffer, Labels, WorkerMetrics};
 
 pub use self::body::{BodyError, GatewayBody};
@@ -107,11 +107,10 @@ impl Gateway {
         access: AccessBuffer,
         metrics: Arc<WorkerMetrics>,
     ) -> Rc<Self> {
-        let upstreams = Arc::clone(&shared.upstreams);
         let identity = Arc::clone(&shared.identity);
         Rc::new(Self {
-            forwarder: Forwarder::new(upstreams, identity, Arc::clone(&metrics)),
             strict_transport: StrictTransport::new(shared.hsts),
+            forwarder: Forwarder::new(&shared.upstreams, identity, Arc::clone(&metrics)),
             shared,
             watch,
             access,
@@ -219,8 +218,7 @@ impl Gateway {
 
         let settings = &route.config;
         let offered = self.scrub(&mut head.headers, settings);
-        record.upstream = Some(settings.upstream);
-        record.is_guarded = true;
+        record.goes_by(settings);
         let inbound = Inbound {
             method: head.method,
             version: head.version,
@@ -274,6 +272,7 @@ impl Gateway {
         if upgrade != Upgrade::WebSocket
             && let Some((admission, place)) = peer.admission(&head.headers, now)
         {
+            self.shared.authenticator.freshness().check()?;
             admission.note_used(now);
             return Ok(Some((admission, place)));
         }
@@ -304,12 +303,17 @@ impl Gateway {
                 Code::RequestTimeout.into()
             }
             Err(Alarm::TimedOut) => {
+                exchange.too_late();
                 record.log_failure(&TooSlow);
                 Code::UpstreamTimeout.into()
             }
             Err(Alarm::Ended(ended)) => {
                 record.end = Some(End::Cut);
                 ended.into()
+            }
+            Err(Alarm::Unverified) => {
+                record.end = Some(End::Cut);
+                NotFresh::Stale.into()
             }
             Err(Alarm::Expired | Alarm::Stale) => Code::SessionExpired.into(),
         };
@@ -371,7 +375,7 @@ impl Gateway {
         head: &request::Parts,
         client: IpAddr,
         request_id: RequestId,
-    ) -> Record {
+    ) -> Box<Record> {
         let exchange = Exchange::new(&self.watch, None);
         Record::begin(self, head, client, request_id, exchange)
     }

@@ -4,7 +4,7 @@ use crate::auth::SigningKeyError;
 use crate::mail::StartError;
 use crate::proxy::UpstreamTlsError;
 use crate::server::{AdminSocketError, ListenError, TlsErrors};
-use crate::store::OpenError;
+use crate::store::{OpenError, RedisSetupError};
 use crate::telemetry::LogError;
 
 /// Why a node cannot run. Each says what the operator can do.
@@ -25,6 +25,12 @@ pub enum NodeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// A store that several nodes share.
+    #[error("[store] url names Redis, which this node cannot use yet; write \"embedded:FILE\"")]
+    SharedStore,
+    /// The store in Redis.
+    #[error(transparent)]
+    Redis(#[from] RedisSetupError),
     /// A signing key.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),
@@ -49,7 +55,7 @@ pub enum NodeError {
 }
 
 impl NodeError {
-    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { what, source }
     }
 }

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tokio::task::unconstrained;
 
 use super::connection::{Connection, Pool};
-use super::server::Place;
+use super::upstreams::Place;
 use super::{Exchange, Waiting};
 
 /// The body of an upstream's answer, with the connection it comes over: at its end the connection

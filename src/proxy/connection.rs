@@ -14,8 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::unconstrained;
 
 use super::RequestBody;
-use super::stream::Stream;
-use super::tls::ServerTls;
+use super::upstreams::{Stream, Target};
 
 /// A connection to a server, driven by whoever uses it.
 ///
@@ -40,17 +39,13 @@ pub(super) struct SendFailed {
 }
 
 impl Connection {
-    /// Connects to `address`, a host and port; with TLS to the host that it is given.
+    /// Connects to `target`.
     ///
     /// # Errors
     ///
-    /// As the system says, or when the server is not who it should be; the handshake of HTTP itself sends
-    /// nothing and does not fail.
-    pub(super) async fn connect(
-        address: &str,
-        tls: Option<(&ServerTls, &str)>,
-    ) -> io::Result<Self> {
-        let stream = Stream::connect(address, tls).await?;
+    /// As the system says; the handshake itself sends nothing and does not fail.
+    pub(super) async fn connect(target: &Target) -> io::Result<Self> {
+        let stream = Stream::connect(target).await?;
         let (sender, io) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
             .handshake(TokioIo::new(stream))

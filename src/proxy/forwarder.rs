@@ -1,28 +1,28 @@
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::{Method, Request, Response, StatusCode, Version, header};
+use http::{Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
 use super::answer::Source;
-use super::connection::{Connection, Pool, SendFailed};
+use super::connection::{Connection, SendFailed};
 use super::request::outbound;
-use super::server::{Place, Upstream};
+use super::retry::{Attempts, repeat};
+use super::upstreams::{Again, Failure, Lane, Member, NotPicked, Place, Upstream};
 use super::{Exchange, Inbound, ProxyError, RequestBody, Tunnel, UpstreamBody, Upstreams, Waiting};
 use crate::auth::Admitted;
+use crate::config::Deadlines;
 use crate::http::{IdentityHeaders, Upgrade, hop_by_hop};
 use crate::telemetry::WorkerMetrics;
 
 /// Sends admitted requests to upstreams, over connections of this worker's own.
 #[derive(Debug)]
 pub struct Forwarder {
-    upstreams: Arc<Upstreams>,
     identity: Arc<IdentityHeaders>,
-    /// By upstream, then by server.
-    lanes: Vec<Lane>,
+    /// By upstream.
+    lanes: Vec<Rc<Lane>>,
     metrics: Arc<WorkerMetrics>,
 }
 
@@ -35,19 +35,11 @@ pub enum Answer {
     Switched(Response<()>, Box<Tunnel>),
 }
 
-/// This worker's connections to the servers of one upstream.
-#[derive(Debug)]
-struct Lane {
-    pools: Vec<Rc<Pool>>,
-    /// Whose turn it is.
-    turn: Cell<usize>,
-}
-
 /// A request that was answered, and the connection it was answered over.
 struct Answered {
     response: Response<Incoming>,
     connection: Box<Connection>,
-    server: usize,
+    server: Rc<Member>,
     /// Whether the connection may carry another exchange.
     may_keep: bool,
 }
@@ -56,17 +48,12 @@ impl Forwarder {
     /// A forwarder without connections yet.
     #[must_use]
     pub fn new(
-        upstreams: Arc<Upstreams>,
+        upstreams: &Upstreams,
         identity: Arc<IdentityHeaders>,
         metrics: Arc<WorkerMetrics>,
     ) -> Self {
-        let lane = |upstream: &Upstream| Lane {
-            pools: upstream.servers.iter().map(|_| Rc::default()).collect(),
-            turn: Cell::new(0),
-        };
         Self {
-            lanes: upstreams.all().iter().map(lane).collect(),
-            upstreams,
+            lanes: upstreams.all().iter().map(Lane::new).collect(),
             identity,
             metrics,
         }
@@ -81,19 +68,23 @@ impl Forwarder {
     pub async fn forward(&self, admitted: Admitted<Inbound>) -> Result<Answer, ProxyError> {
         let (inbound, admission) = admitted.into_parts();
         let index = inbound.upstream;
-        let place = self.upstreams.enter(index)?;
-        let (Some(upstream), Some(lane)) = (self.upstreams.find(index), self.lanes.get(index))
-        else {
+        let Some(lane) = self.lanes.get(index) else {
             return Err(ProxyError::NoneHealthy {
                 upstream: String::new(),
             });
         };
+        let upstream = lane.upstream();
         let exchange = Rc::clone(&inbound.exchange);
         let upgrade = inbound.upgrade;
+        let deadlines = upstream.config.deadlines.with(&exchange.deadlines.get());
+        if let Some(whole) = deadlines.whole {
+            exchange.end_within(whole);
+        }
+        let mut place = Place::take(lane).await?;
         let mut request = outbound(inbound, admission.as_deref(), &self.identity);
         request
             .body_mut()
-            .outbound(upstream.config.response_timeout, &self.identity);
+            .outbound(deadlines.response, &self.identity);
         if !request.headers().contains_key(header::HOST) {
             request.headers_mut().insert(header::HOST, upstream.host());
         }
@@ -103,8 +94,9 @@ impl Forwarder {
             upstream,
             lane,
             exchange: &exchange,
+            deadlines,
         };
-        let mut answered = sending.send(request).await?;
+        let mut answered = sending.send(request, &mut place).await?;
         exchange.answered_at.set(Some(Instant::now()));
         exchange.go_on();
         let response = &mut answered.response;
@@ -122,10 +114,8 @@ impl Forwarder {
 
     /// Closes connections that have waited long enough.
     pub fn sweep(&self) {
-        for (upstream, lane) in self.upstreams.all().iter().zip(&self.lanes) {
-            for pool in &lane.pools {
-                pool.sweep(upstream.config.keep_alive);
-            }
+        for lane in &self.lanes {
+            lane.sweep();
         }
     }
 
@@ -155,25 +145,36 @@ struct Sending<'a> {
     upstream: &'a Upstream,
     lane: &'a Lane,
     exchange: &'a Rc<Exchange>,
+    deadlines: Deadlines,
 }
 
 impl Sending<'_> {
-    /// Sends the request; once more over a new connection when a kept one turns out to be closed
-    /// and the server cannot have acted on the request, or acting twice does no harm.
-    async fn send(&self, mut request: Request<RequestBody>) -> Result<Answered, ProxyError> {
-        let mut may_reuse = true;
+    /// Sends the request, to another server again while the one before cannot have acted on it, or
+    /// acting twice does no harm.
+    async fn send(
+        &self,
+        mut request: Request<RequestBody>,
+        place: &mut Place,
+    ) -> Result<Answered, ProxyError> {
+        let retries = &self.upstream.config.retries;
+        let mut attempts = Attempts::at(&request, retries.attempts);
+        self.lane.save();
         loop {
-            let (server, mut connection) = self.connection(may_reuse).await?;
-            self.exchange.server.set(Some(server));
+            let (server, mut connection) = self.connection(place, &mut attempts).await?;
             self.exchange
-                .wait_for(Waiting::Head, self.upstream.config.response_timeout);
-            let spare = if connection.is_used {
-                repeat(&request)
-            } else {
-                None
-            };
+                .wait_for(Waiting::Head, self.deadlines.response);
+            let mut spare = repeat(&request);
             match connection.send(request).await {
                 Ok(response) => {
+                    let status = response.status().as_u16();
+                    self.judge(&server, status);
+                    if retries.statuses.contains(&status)
+                        && let Some(spare) = spare.take()
+                        && attempts.go_on(self.lane, &server, Again::Status, false)
+                    {
+                        request = self.again(spare);
+                        continue;
+                    }
                     return Ok(Answered {
                         response,
                         connection,
@@ -182,77 +183,94 @@ impl Sending<'_> {
                     });
                 }
                 Err(failed) => {
-                    request = self.again(failed, spare, connection.is_used, server)?;
-                    may_reuse = false;
+                    let was_kept = connection.is_used;
+                    let is_servers = !failed.error.is_user();
+                    if is_servers && !(was_kept && failed.unsent.is_some()) {
+                        server.failed(Failure::Broken, Some(&failed.error));
+                    }
+                    request = self.after(failed, spare, &server, |why| {
+                        attempts.go_on(self.lane, &server, why, was_kept)
+                    })?;
                 }
             }
         }
     }
 
-    fn again(
+    /// What an answer says of its server.
+    fn judge(&self, server: &Member, status: u16) {
+        if self.upstream.config.ejection.statuses.contains(&status) {
+            server.failed(Failure::Broken, None);
+        } else {
+            server.succeeded();
+        }
+    }
+
+    /// The request that is sent after one that failed, if it may be.
+    fn after(
         &self,
         failed: SendFailed,
         spare: Option<Request<RequestBody>>,
-        was_used: bool,
-        server: usize,
+        server: &Member,
+        may: impl FnOnce(Again) -> bool,
     ) -> Result<Request<RequestBody>, ProxyError> {
         if failed.error.is_user() {
             return Err(ProxyError::Client);
         }
-        let unsent = failed.unsent.filter(|_| was_used);
-        let spare = spare.map(|mut spare| {
-            self.forwarder.listen_for_interim(&mut spare);
-            spare
-        });
-        unsent
-            .or(spare)
-            .ok_or_else(|| self.broken(server, failed.error))
+        let (request, why) = match (failed.unsent, spare) {
+            (Some(unsent), _) => (Some(unsent), Again::Unsent),
+            (None, spare) => (spare.map(|spare| self.again(spare)), Again::Broken),
+        };
+        let request = request.filter(|_| may(why));
+        request.ok_or_else(|| self.broken(server, failed.error))
     }
 
-    /// A connection to the server whose turn it is, or to the next that takes one.
-    async fn connection(&self, may_reuse: bool) -> Result<(usize, Box<Connection>), ProxyError> {
-        let count = self.upstream.servers.len();
-        let turn = self.lane.turn.get();
-        self.lane.turn.set(turn.wrapping_add(1));
+    fn again(&self, mut spare: Request<RequestBody>) -> Request<RequestBody> {
+        self.forwarder.listen_for_interim(&mut spare);
+        spare
+    }
+
+    /// A connection to a server that takes the request.
+    async fn connection(
+        &self,
+        place: &mut Place,
+        attempts: &mut Attempts,
+    ) -> Result<(Rc<Member>, Box<Connection>), ProxyError> {
         let mut last = None;
-        for step in 0..count {
-            let index = turn.wrapping_add(step) % count;
-            let (Some(server), Some(pool)) =
-                (self.upstream.servers.get(index), self.lane.pools.get(index))
-            else {
-                continue;
-            };
-            if may_reuse && let Some(connection) = pool.take() {
-                return Ok((index, connection));
-            }
-            if !self.forwarder.upstreams.may_try(server) {
-                continue;
+        loop {
+            let picked = self.lane.choose(attempts).await;
+            let server = picked.map_err(|why| last.take().unwrap_or_else(|| self.none(why)))?;
+            place.move_to(&server);
+            self.exchange.go_to(&server);
+            if attempts.is_first()
+                && let Some(connection) = server.pool.take()
+            {
+                return Ok((server, connection));
             }
             // Boxed: a request that finds a kept connection need not carry the room for it.
-            match Box::pin(self.connect(index)).await {
-                Ok(connection) => return Ok((index, connection)),
+            match Box::pin(self.connect(&server)).await {
+                Ok(connection) => return Ok((server, connection)),
                 Err(error) => {
-                    self.forwarder.upstreams.leave_alone(server);
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        upstream = self.upstream.config.name,
-                        server = server.address,
-                        "upstream server left alone"
-                    );
+                    server.failed(Failure::Refused, Some(&error));
+                    if !attempts.go_on(self.lane, &server, Again::Refused, false) {
+                        return Err(error);
+                    }
                     last = Some(error);
                 }
             }
         }
-        Err(last.unwrap_or_else(|| ProxyError::NoneHealthy {
-            upstream: self.upstream.config.name.clone(),
-        }))
     }
 
-    async fn connect(&self, server: usize) -> Result<Box<Connection>, ProxyError> {
-        let address = self.address(server);
-        let timeout = self.upstream.config.connect_timeout;
-        let connecting = Connection::connect(&address, self.upstream.tls_to(server));
-        match tokio::time::timeout(timeout, connecting).await {
+    fn none(&self, why: NotPicked) -> ProxyError {
+        let upstream = self.upstream.config.name.clone();
+        match why {
+            NotPicked::Full => ProxyError::OverBound { upstream },
+            NotPicked::NoneLeft => ProxyError::NoneHealthy { upstream },
+        }
+    }
+
+    async fn connect(&self, server: &Member) -> Result<Box<Connection>, ProxyError> {
+        let connecting = Connection::connect(server.target());
+        match tokio::time::timeout(self.deadlines.connect, connecting).await {
             Ok(Ok(connection)) => {
                 let connects = &self.forwarder.metrics.upstream_connects;
                 connects.fetch_add(1, Ordering::Relaxed);
@@ -260,12 +278,12 @@ impl Sending<'_> {
             }
             Ok(Err(source)) => Err(ProxyError::Refused {
                 upstream: self.upstream.config.name.clone(),
-                server: address,
+                server: server.name().to_owned(),
                 source,
             }),
             Err(_) => Err(ProxyError::ConnectTimeout {
                 upstream: self.upstream.config.name.clone(),
-                server: address,
+                server: server.name().to_owned(),
             }),
         }
     }
@@ -274,13 +292,12 @@ impl Sending<'_> {
         let config = &self.upstream.config;
         let is_event_stream = is_event_stream(&answered.response);
         if is_event_stream {
-            self.exchange.watched.set_lasting();
+            self.exchange.set_lasting();
         }
-        let idle_timeout = (!is_event_stream).then_some(config.idle_timeout);
-        let pool = self.lane.pools.get(answered.server).map(Rc::clone);
+        let idle_timeout = (!is_event_stream).then_some(self.deadlines.idle);
         let source = Source {
             connection: answered.connection,
-            pool: pool.unwrap_or_default(),
+            pool: Rc::clone(&answered.server.pool),
             max_idle: if answered.may_keep {
                 config.max_idle
             } else {
@@ -301,19 +318,19 @@ impl Sending<'_> {
     ) -> Result<Answer, ProxyError> {
         let server = answered.server;
         if upgrade != Upgrade::WebSocket {
-            return Err(self.switched_unasked(server));
+            return Err(self.switched_unasked(&server));
         }
         let (head, _) = answered.response.into_parts();
         let bare = answered.connection.switched();
         // The head is there; what is left takes no time, unless something is wrong.
-        let bare = tokio::time::timeout(self.upstream.config.connect_timeout, bare).await;
-        let gone = || self.switched_unasked(server);
+        let bare = tokio::time::timeout(self.deadlines.connect, bare).await;
+        let gone = || self.switched_unasked(&server);
         let bare = bare.map_err(|_| gone())?;
-        let bare = bare.map_err(|source| self.broken(server, source))?;
+        let bare = bare.map_err(|source| self.broken(&server, source))?;
         let (stream, early) = bare.ok_or_else(gone)?;
-        self.exchange.watched.set_lasting();
+        self.exchange.set_lasting();
         let exchange = Rc::clone(self.exchange);
-        let patience = self.upstream.config.idle_timeout;
+        let patience = self.deadlines.idle;
         let tunnel = Tunnel::new(stream, early, exchange, patience, place);
         Ok(Answer::Switched(
             Response::from_parts(head, ()),
@@ -321,41 +338,20 @@ impl Sending<'_> {
         ))
     }
 
-    fn broken(&self, server: usize, source: hyper::Error) -> ProxyError {
+    fn broken(&self, server: &Member, source: hyper::Error) -> ProxyError {
         ProxyError::Broken {
             upstream: self.upstream.config.name.clone(),
-            server: self.address(server),
+            server: server.name().to_owned(),
             source,
         }
     }
 
-    fn switched_unasked(&self, server: usize) -> ProxyError {
+    fn switched_unasked(&self, server: &Member) -> ProxyError {
         ProxyError::Switched {
             upstream: self.upstream.config.name.clone(),
-            server: self.address(server),
+            server: server.name().to_owned(),
         }
     }
-
-    fn address(&self, server: usize) -> String {
-        let server = self.upstream.servers.get(server);
-        server.map_or_else(String::new, |server| server.address.clone())
-    }
-}
-
-/// The same request again, when sending it twice does no harm and it has no body (RFC 9110 §9.2.2).
-fn repeat(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let is_harmless = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    );
-    if !is_harmless || !request.body().is_empty() {
-        return None;
-    }
-    let mut copy = Request::new(request.body().none());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
 }
 
 const EVENT_STREAM: &[u8] = b"text/event-stream";

@@ -1,4 +1,6 @@
+use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +18,15 @@ use crate::config;
 pub(super) struct ServerTls {
     connector: TlsConnector,
     /// What all their certificates must be for, in place of their own hosts.
-    name: Option<ServerName<'static>>,
+    name: Option<String>,
+}
+
+/// TLS to one of them, and who that must be.
+#[derive(Clone)]
+pub(super) struct TlsServer {
+    connector: TlsConnector,
+    /// A name or an address; an IPv6 address without brackets.
+    name: String,
 }
 
 /// The files of `[upstreams.NAME.tls]` cannot be used.
@@ -53,11 +63,15 @@ pub enum UpstreamTlsError {
 }
 
 impl ServerTls {
-    /// Reads the files.
-    pub(super) fn new(
-        upstream: &str,
-        config: &config::UpstreamTls,
-    ) -> Result<Self, UpstreamTlsError> {
+    /// Reads the files of an upstream; nothing where no server is `https://`.
+    pub(super) fn of(upstream: &config::Upstream) -> Result<Option<Self>, UpstreamTlsError> {
+        let is_tls = |server: &config::UpstreamServer| server.address.is_tls();
+        let tls = upstream.servers.iter().any(is_tls);
+        let tls = tls.then(|| Self::new(&upstream.name, &upstream.tls));
+        tls.transpose()
+    }
+
+    fn new(upstream: &str, config: &config::UpstreamTls) -> Result<Self, UpstreamTlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let roots = roots(config).map_err(|source| file(upstream, source))?;
         let builder = ClientConfig::builder_with_provider(provider)
@@ -83,38 +97,67 @@ impl ServerTls {
             }
         };
         client.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // The configuration has checked it.
-        let name = config.server_name.clone();
-        let name = name.and_then(|name| ServerName::try_from(name).ok());
         Ok(Self {
             connector: TlsConnector::from(Arc::new(client)),
-            name,
+            name: config.server_name.clone(),
         })
     }
 
-    /// Does the handshake with a server at `host`, a name or an address. Whoever calls sets the deadline;
-    /// dropping the future closes the connection.
+    /// The server whose host the configuration writes so.
+    pub(super) fn server(&self, host: &str) -> TlsServer {
+        TlsServer {
+            connector: self.connector.clone(),
+            name: self.name.as_deref().unwrap_or(host).to_owned(),
+        }
+    }
+}
+
+impl TlsServer {
+    /// Does the handshake. Whoever calls sets the deadline; dropping the future closes the connection.
     ///
     /// # Errors
     ///
     /// As the system says, or when the server is not who it should be.
-    pub(super) async fn connect<Io>(&self, io: Io, host: &str) -> io::Result<TlsStream<Io>>
+    pub(super) async fn connect<Io>(&self, io: Io) -> io::Result<TlsStream<Io>>
     where
         Io: AsyncRead + AsyncWrite + Unpin,
     {
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
-        };
+        let name = ServerName::try_from(self.name.clone()).map_err(io::Error::other)?;
         self.connector.connect(name, io).await
+    }
+
+    /// Whether its name is this address.
+    pub(super) fn is_at(&self, address: IpAddr) -> bool {
+        self.name.parse() == Ok(address)
     }
 }
 
-impl std::fmt::Debug for ServerTls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerTls")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+/// Within an upstream, where all have the same authorities.
+impl PartialEq for TlsServer {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for TlsServer {}
+
+impl fmt::Display for TlsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
+impl fmt::Debug for TlsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tls = f.debug_struct("TlsServer");
+        tls.field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tls = f.debug_struct("ServerTls");
+        tls.field("name", &self.name).finish_non_exhaustive()
     }
 }
 

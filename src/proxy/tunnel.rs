@@ -7,8 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::server::Place;
-use super::stream::Stream;
+use super::upstreams::{Place, Stream};
 use super::websocket::{CLOSE_1008, Frames};
 use super::{Exchange, Waiting};
 

@@ -25,3 +25,4 @@ mod server;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod upstreams;
