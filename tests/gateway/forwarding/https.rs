@@ -8,51 +8,73 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use crate::support::message::Call;
 use crate::support::node::{Node, command};
 use crate::support::setup::Setup;
+use crate::support::within;
 use crate::support::world::{Version, World};
 use crate::tls::authority::{Authority, Pair};
 
 /// A service over TLS: it answers each request with whom the client has shown, and which name it asked
 /// for.
-struct Secure {
-    address: SocketAddr,
+pub struct Secure {
+    pub address: SocketAddr,
+    asked: mpsc::UnboundedReceiver<String>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
 impl Secure {
     /// Asks for a certificate of `clients` where there is one.
-    async fn start(pair: &Pair, clients: Option<&Authority>) -> Self {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(rustls::ALL_VERSIONS)
-            .unwrap();
-        let builder = match clients {
-            None => builder.with_no_client_auth(),
-            Some(authority) => {
-                let mut roots = rustls::RootCertStore::empty();
-                let root = CertificateDer::from_pem_slice(authority.pem().as_bytes());
-                roots.add(root.unwrap()).unwrap();
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
-                builder.with_client_cert_verifier(verifier.build().unwrap())
-            }
-        };
-        let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
-        let mut config = builder.with_single_cert(vec![pair.der()], key).unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+    pub async fn start(pair: &Pair, clients: Option<&Authority>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(listener, acceptor(pair, clients))
+    }
+
+    pub fn on(listener: TcpListener, acceptor: TlsAcceptor) -> Self {
         let address = listener.local_addr().unwrap();
+        let (told, asked) = mpsc::unbounded_channel();
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(acceptor.clone(), stream));
+                tokio::spawn(serve(acceptor.clone(), stream, told.clone()));
             }
         });
-        Self { address, accepting }
+        Self {
+            address,
+            asked,
+            accepting,
+        }
     }
+
+    /// The first line of the next request that came.
+    pub async fn next(&mut self) -> String {
+        let line = within("a request at the service", self.asked.recv()).await;
+        line.unwrap()
+    }
+}
+
+/// A service's side of TLS; it asks for a certificate of `clients` where there is one.
+pub fn acceptor(pair: &Pair, clients: Option<&Authority>) -> TlsAcceptor {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = rustls::RootCertStore::empty();
+            let root = CertificateDer::from_pem_slice(authority.pem().as_bytes());
+            roots.add(root.unwrap()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
+    let mut config = builder.with_single_cert(vec![pair.der()], key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
 }
 
 impl Drop for Secure {
@@ -61,7 +83,11 @@ impl Drop for Secure {
     }
 }
 
-async fn serve(acceptor: TlsAcceptor, stream: tokio::net::TcpStream) {
+async fn serve(
+    acceptor: TlsAcceptor,
+    stream: tokio::net::TcpStream,
+    told: mpsc::UnboundedSender<String>,
+) {
     let Ok(mut stream) = acceptor.accept(stream).await else {
         return;
     };
@@ -76,6 +102,9 @@ async fn serve(acceptor: TlsAcceptor, stream: tokio::net::TcpStream) {
     while let Ok(byte) = stream.read_u8().await {
         head.push(byte);
         if head.ends_with(b"\r\n\r\n") {
+            let line = String::from_utf8_lossy(&head);
+            // The test may be over.
+            let _ = told.send(line.lines().next().unwrap_or_default().to_owned());
             head.clear();
             let answer = format!(
                 "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
@@ -92,7 +121,12 @@ async fn serve(acceptor: TlsAcceptor, stream: tokio::net::TcpStream) {
 /// A gateway before `https://HOST:PORT`, with lines for its TLS. The folder holds `ca.crt` of the
 /// authority and `client.crt` with `client.key`.
 async fn started(host: &str, port: u16, authority: &Authority, lines: &str) -> World {
-    let (folder, config) = setup(host, port, lines).write();
+    started_as(&setup(host, port, lines), authority).await
+}
+
+/// A gateway with the same files.
+pub async fn started_as(setup: &Setup, authority: &Authority) -> World {
+    let (folder, config) = setup.write();
     std::fs::write(folder.path().join("ca.crt"), authority.pem()).unwrap();
     authority
         .client("gateway", 5)
@@ -172,6 +206,12 @@ async fn a_server_that_is_not_who_it_should_be_gets_nothing() {
             (502, "upstream_refused".to_owned()),
             "{what}"
         );
+        // localhost has another address too, which may have been tried last.
+        let says_why = |line: &serde_json::Value| {
+            let causes = line["error.sources"].to_string();
+            causes.contains("invalid peer certificate")
+        };
+        world.node().log.wait_for("why", says_why).await;
     }
 }
 

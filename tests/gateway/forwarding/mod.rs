@@ -3,7 +3,7 @@
 mod bodies;
 mod expect;
 mod headers;
-mod https;
+pub mod https;
 mod identity;
 mod lengths;
 mod paths;

@@ -4,6 +4,7 @@ use rustls::{ALL_VERSIONS, ClientConfig, HandshakeKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::authority::{Authority, Pair, client, connect};
+use crate::support::http2::Http2;
 use crate::support::message::Call;
 use crate::support::service::Service;
 use crate::support::setup::Setup;
@@ -157,6 +158,17 @@ async fn services_are_told_whose_certificate_it_was() {
         !seen.0.iter().any(|(name, _)| name.contains(['_', '.'])),
         "{seen:?}"
     );
+
+    let mut over_http2 = ClientConfig::clone(&config);
+    over_http2.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = connect(clients.world.https(), HOST, &Arc::new(over_http2)).await;
+    let mut http2 = Http2::over(Wire::of_tls(stream.unwrap())).await;
+    let forgery = Call::get("/x").header("X-Client-Cert-Subject", "CN=root");
+    http2.call(&forgery.host(HOST)).await.expect(200);
+    let same = clients.service.next().await.headers;
+    for name in NAMES {
+        assert_eq!(same.get(name), seen.get(name));
+    }
 
     // Without a certificate, and without TLS, nothing is said of one.
     let config = clients.config(None);

@@ -3,12 +3,13 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::support::http2::Http2;
 use crate::support::message::Call;
 use crate::support::service::Service;
 use crate::support::setup::Setup;
 use crate::support::wire::{End, Wire};
 use crate::support::within;
-use crate::support::world::World;
+use crate::support::world::{Client, World};
 
 const LINE: &[u8] = b"PROXY TCP4 192.0.2.1 10.0.0.7 56324 443\r\n";
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -76,20 +77,29 @@ async fn the_client_is_whom_the_load_balancer_names() {
         (v2(0x21, 0x00, &[]), "127.0.0.1"),
     ];
     for (row, (header, client)) in rows.into_iter().enumerate() {
-        for listener in [listeners[1], listeners[2]] {
+        for (listener, protocol) in [
+            (listeners[1], &b"http/1.1"[..]),
+            (listeners[1], b"h2"),
+            (listeners[2], b""),
+        ] {
             let mut stream = connected(listener).await;
             stream.write_all(&header).await.unwrap();
-            let mut wire = if listener == listeners[1] {
-                Wire::of_tls(world.tls_over(stream, &[b"http/1.1"]).await)
-            } else {
-                Wire::of_plain(stream)
+            let mut balancer = match protocol {
+                b"" => Client::Http1(Box::new(Wire::of_plain(stream))),
+                _ => {
+                    let wire = Wire::of_tls(world.tls_over(stream, &[protocol]).await);
+                    match protocol {
+                        b"h2" => Client::Http2(Http2::over(wire).await),
+                        _ => Client::Http1(Box::new(wire)),
+                    }
+                }
             };
 
             // The load balancer passes on what the client wrote: nothing of it is to be believed.
-            let target = format!("/{row}-{}", listener.port());
+            let target = format!("/{row}-{}-{}", listener.port(), protocol.len());
             let call = Call::get(&target).header("X-Forwarded-For", "203.0.113.9");
             let is_balancers = client == "127.0.0.1";
-            wire.call(&call).await.expect(200);
+            balancer.call(&call).await.expect(200);
 
             let seen = service.next().await.headers;
             let path = seen.get("x-forwarded-for").unwrap();
