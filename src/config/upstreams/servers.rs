@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use rustls::pki_types::ServerName;
+
 use crate::config::listen::Scheme;
 use crate::config::section::Section;
 use crate::config::store::MAX_SOCKET_PATH;
@@ -179,6 +181,13 @@ fn tcp(text: &Text<'_>) -> Option<ServerAddress> {
         text.wrong(
             "has a path; the path of the request goes on as it is",
             plain,
+        );
+        return None;
+    }
+    if scheme == Scheme::Https && ServerName::try_from(url.host).is_err() {
+        text.wrong(
+            "has a host that no certificate could be for",
+            r#"write its name or address, such as "https://reports.internal:9000""#,
         );
         return None;
     }

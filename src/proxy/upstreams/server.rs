@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::standing::Standing;
-use crate::proxy::tls::TlsServer;
+use crate::config::{Scheme, ServerAddress};
+use crate::proxy::tls::{ServerTls, TlsServer};
 
 /// A server of an upstream, at one address.
 ///
@@ -64,6 +65,34 @@ impl Server {
 
     pub(super) fn give_back(&self) {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Target {
+    /// Where a server leads that need not be looked up.
+    pub(super) fn fixed(server: &ServerAddress, tls: Option<&ServerTls>) -> Option<Self> {
+        match server {
+            ServerAddress::Tcp { host, port, .. } => {
+                let address = SocketAddr::new(host.parse().ok()?, *port);
+                Some(Self::at(address, server, tls))
+            }
+            ServerAddress::Unix(path) => Some(Self::Unix(path.clone())),
+        }
+    }
+
+    /// A server at one of its addresses. With TLS it must be who the configuration says, wherever it is.
+    pub(super) fn at(address: SocketAddr, server: &ServerAddress, tls: Option<&ServerTls>) -> Self {
+        match (server, tls) {
+            (
+                ServerAddress::Tcp {
+                    scheme: Scheme::Https,
+                    host,
+                    ..
+                },
+                Some(tls),
+            ) => Self::Tls(address, tls.server(host)),
+            _ => Self::Tcp(address),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::Failure;
 use super::budget::Budget;
 use super::queue::Queue;
 use super::server::{Server, Target};
-use crate::config::{self, Scheme, ServerAddress};
+use crate::config::{self, ServerAddress};
 use crate::proxy::UpstreamTlsError;
 use crate::proxy::tls::ServerTls;
 
@@ -73,7 +73,7 @@ impl Upstream {
     pub(super) fn new(config: &config::Upstream) -> Result<Arc<Self>, UpstreamTlsError> {
         let tls = ServerTls::of(config)?;
         let servers = config.servers.iter();
-        let found = servers.map(|server| fixed(&server.address, tls.as_ref()));
+        let found = servers.map(|server| Target::fixed(&server.address, tls.as_ref()));
         let upstream = Self {
             queue: Queue::new(config.max_waiting, config.waiting_timeout),
             budget: Budget::new(&config.retries),
@@ -124,7 +124,7 @@ impl Upstream {
     pub(super) fn names(&self) -> impl Iterator<Item = (usize, String, u16)> {
         let servers = self.config.servers.iter().enumerate();
         servers.filter_map(|(index, server)| match &server.address {
-            ServerAddress::Tcp { host, port, .. } if ip_of(host).is_none() => {
+            ServerAddress::Tcp { host, port, .. } if host.parse::<IpAddr>().is_err() => {
                 Some((index, host.clone(), *port))
             }
             ServerAddress::Tcp { .. } | ServerAddress::Unix(_) => None,
@@ -136,7 +136,8 @@ impl Upstream {
         let Some(config) = self.config.servers.get(index) else {
             return false;
         };
-        let target = |address| target(&config.address, address, self.tls.as_ref());
+        let tls = self.tls.as_ref();
+        let target = |address| Target::at(address, &config.address, tls);
         let mut targets: Vec<_> = addresses.into_iter().map(target).collect();
         targets.sort_by_key(ToString::to_string);
         let mut servers = self.servers.lock();
@@ -284,36 +285,6 @@ impl Upstream {
             );
         }
     }
-}
-
-/// Where a server leads that need not be looked up.
-fn fixed(server: &ServerAddress, tls: Option<&ServerTls>) -> Option<Target> {
-    match server {
-        ServerAddress::Tcp { host, port, .. } => {
-            let address = SocketAddr::new(ip_of(host)?, *port);
-            Some(target(server, address, tls))
-        }
-        ServerAddress::Unix(path) => Some(Target::Unix(path.clone())),
-    }
-}
-
-/// A server at one of its addresses. With TLS it must be who the configuration says, wherever it is.
-fn target(server: &ServerAddress, address: SocketAddr, tls: Option<&ServerTls>) -> Target {
-    match (server, tls) {
-        (
-            ServerAddress::Tcp {
-                scheme: Scheme::Https,
-                host,
-                ..
-            },
-            Some(tls),
-        ) => Target::Tls(address, tls.server(host)),
-        _ => Target::Tcp(address),
-    }
-}
-
-fn ip_of(host: &str) -> Option<IpAddr> {
-    host.parse().ok()
 }
 
 /// How `Host` names a server.
