@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -6,14 +7,17 @@ use super::CliError;
 use super::output::Output;
 use crate::auth::SigningKey;
 use crate::config::{Access, Config, Route, Rule, environment};
-use crate::server::tls_config;
+use crate::domain::SystemClock;
+use crate::proxy::Upstreams;
+use crate::server::EdgeTls;
 
 /// Reads everything that `serve` would read before it makes anything, and tells what it means.
 pub(super) fn check(file: &Path, output: &Output) -> Result<(), CliError> {
     let config = Config::read(file, &environment())?;
     if config.server.tls.is_some() {
-        tls_config(config.server.tls.as_ref())?;
+        EdgeTls::open(config.server.tls.as_ref(), Arc::new(SystemClock))?;
     }
+    Upstreams::new(&config.upstreams, &config.dns)?;
     for key in &config.sessions.signing_keys {
         SigningKey::read(&key.file).map_err(CliError::ListedKey)?;
     }

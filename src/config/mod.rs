@@ -27,6 +27,8 @@ mod store;
 mod suggest;
 mod summary;
 mod text;
+mod tls;
+mod upstream_tls;
 mod upstreams;
 mod url;
 mod value;
@@ -40,7 +42,7 @@ pub use deadlines::{Deadlines, RouteDeadlines};
 pub use dns::Dns;
 pub use find::NoConfig;
 pub use identity::IdentityHeaders;
-pub use listen::{Listen, Scheme};
+pub use listen::{Listen, ProxyProtocol, Scheme};
 pub use logging::{LogFormat, Logging};
 pub use mail::{Mail, MailTransport};
 pub use mistake::{Colour, Mistake, Mistakes};
@@ -51,10 +53,12 @@ pub use redis::{
     RedisTls,
 };
 pub use routes::{Access, Route, Rule};
-pub use server::{Http2, Server, Tls};
+pub use server::{Http2, Server};
 pub use sessions::{Algorithm, ApiKeys, Sessions, SigningKeyFile};
 pub use smtp::{Smtp, SmtpCredentials, SmtpSecurity};
 pub use store::{Admin, StoreUrl};
+pub use tls::{CertificateFiles, ClientCertificates, Demand, Hsts, Tls, TlsVersion};
+pub use upstream_tls::UpstreamTls;
 pub use upstreams::{
     Balance, Ejection, HealthCheck, Retries, ServerAddress, Upstream, UpstreamServer,
 };

@@ -7,9 +7,11 @@ mod body;
 mod peer;
 mod recheck;
 mod record;
+mod redirect;
 mod relay;
 mod reply;
 mod routes;
+mod strict_transport;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -26,10 +28,11 @@ use self::body::Source;
 use self::record::{End, Record};
 use self::reply::{Passed, refuse};
 use self::routes::Route;
+use self::strict_transport::StrictTransport;
 use crate::api::{self, Api, ApiContext, CallerSource};
 use crate::auth::{Admitted, AuthError, Authenticator};
-use crate::config::{self, Access};
-use crate::domain::Clock;
+use crate::config::{self, Access, Hsts};
+use crate::domain::{Clock, Timestamp};
 use crate::http::{
     ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
     PathError, Place, RequestId, Upgrade, check_values, forwarded, read_credential,
@@ -53,6 +56,7 @@ pub struct Gateway {
     watch: Rc<Watch>,
     access: AccessBuffer,
     metrics: Arc<WorkerMetrics>,
+    strict_transport: StrictTransport,
 }
 
 /// What the gateways of all workers share.
@@ -74,6 +78,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// How long a client may take for the next bytes of its request.
     pub body_timeout: Duration,
+    /// What answers over TLS tell browsers of it.
+    pub hsts: Option<Hsts>,
     /// The names that requests are counted under.
     pub labels: Labels,
 }
@@ -103,6 +109,7 @@ impl Gateway {
     ) -> Rc<Self> {
         let identity = Arc::clone(&shared.identity);
         Rc::new(Self {
+            strict_transport: StrictTransport::new(shared.hsts),
             forwarder: Forwarder::new(&shared.upstreams, identity, Arc::clone(&metrics)),
             shared,
             watch,
@@ -141,17 +148,34 @@ impl Gateway {
         let request_id = RequestId::of(&head.headers, &client);
         let mut record = self.record(&head, client.address, request_id);
         let received = Received { head, body, client };
-        match self.pass(received, peer, &mut record).await {
+        let passed = match peer.redirect {
+            Some(port) => self.send_on(&received.head, port, &mut record),
+            None => self.pass(received, peer, &mut record).await,
+        };
+        let reply = match passed {
             Ok(passed) => passed.reply(record),
             Err(error) => refuse(&error, record),
-        }
+        };
+        self.strict_transport.said(reply, peer)
     }
 
     /// Answers a head that was refused before it was read as a request.
     pub fn refuse_head(self: &Rc<Self>, error: &ApiError, peer: &Peer) -> Reply {
         let (head, ()) = Request::new(()).into_parts();
         let record = self.record(&head, peer.address.ip(), RequestId::new());
-        refuse(error, record)
+        self.strict_transport.said(refuse(error, record), peer)
+    }
+
+    /// Whether the peer at this address may speak for others.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        forwarded::is_trusted(peer.to_canonical(), &self.shared.trusted_proxies)
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 
     /// The steps of a request. What comes back is the service's own answer, or the gateway's.
@@ -161,11 +185,7 @@ impl Gateway {
         peer: &Peer,
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
-        let Received {
-            mut head,
-            body,
-            client,
-        } = received;
+        let (mut head, body, client) = (received.head, received.body, received.client);
         refuse_method(&head.method)?;
         check_values(&head)?;
         let host = Host::of(&head)?;
@@ -209,6 +229,7 @@ impl Gateway {
             client,
             peer: peer.address.ip(),
             scheme: peer.scheme,
+            client_certificate: peer.client_certificate.clone(),
             keep_headers: settings.keep_headers.clone(),
             request_id: record.request_id.clone(),
             upgrade,

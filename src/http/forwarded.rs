@@ -132,7 +132,9 @@ pub(super) fn reads_as_forwarding(name: &[u8]) -> bool {
     }
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+/// Whether the word of `address` counts; an IPv4 address must not be written as IPv6.
+#[must_use]
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::header::{is_disguise, reads_as};
-use super::{forwarded, octet};
+use super::{ClientCertificate, forwarded, octet};
 use crate::config;
 use crate::domain::{CredentialId, Principal};
 
@@ -20,8 +20,12 @@ pub struct IdentityHeaders {
     user_role: HeaderName,
     method: HeaderName,
     key_id: HeaderName,
-    /// The six names as a backend that reads `_` and `.` as `-` sees them.
-    identity: [Box<[u8]>; 6],
+    client_cert_subject: HeaderName,
+    client_cert_issuer: HeaderName,
+    client_cert_names: HeaderName,
+    client_cert_fingerprint: HeaderName,
+    /// The names as a backend that reads `_` and `.` as `-` sees them.
+    identity: [Box<[u8]>; 10],
     /// Bit `n`: some name that is stripped has `n` bytes. Most headers of a request end here.
     lengths: u64,
 }
@@ -41,15 +45,7 @@ impl IdentityHeaders {
     /// The headers under the names of the configuration.
     #[must_use]
     pub fn new(names: &config::IdentityHeaders) -> Self {
-        let all = [
-            &names.user_id,
-            &names.user_email,
-            &names.user_name,
-            &names.user_role,
-            &names.method,
-            &names.key_id,
-        ];
-        let identity = all.map(folded);
+        let identity = names.all().map(folded);
         let stripped = identity.iter().map(|name| &**name).chain(ALWAYS_STRIPPED);
         let lengths = stripped.fold(0, |lengths, name| lengths | length_bit(name));
         Self {
@@ -59,6 +55,10 @@ impl IdentityHeaders {
             user_role: shared(&names.user_role),
             method: shared(&names.method),
             key_id: shared(&names.key_id),
+            client_cert_subject: shared(&names.client_cert_subject),
+            client_cert_issuer: shared(&names.client_cert_issuer),
+            client_cert_names: shared(&names.client_cert_names),
+            client_cert_fingerprint: shared(&names.client_cert_fingerprint),
             identity,
             lengths,
         }
@@ -98,6 +98,21 @@ impl IdentityHeaders {
             Some(key_id) => headers.insert(self.key_id.clone(), key_id.clone()),
             None => headers.remove(&self.key_id),
         };
+    }
+
+    /// What tells of the certificate that the client has shown. What it sent under these names must be
+    /// gone already.
+    #[must_use]
+    pub const fn of_client_certificate<'c>(
+        &'c self,
+        client: &'c ClientCertificate,
+    ) -> [(&'c HeaderName, &'c HeaderValue); 4] {
+        [
+            (&self.client_cert_subject, &client.subject),
+            (&self.client_cert_issuer, &client.issuer),
+            (&self.client_cert_names, &client.names),
+            (&self.client_cert_fingerprint, &client.fingerprint),
+        ]
     }
 
     fn is_stripped(&self, name: &HeaderName, keep: &[HeaderName]) -> bool {
@@ -154,13 +169,18 @@ impl Parts {
     fn push(&mut self, text: &str) -> std::ops::Range<usize> {
         let start = self.0.len();
         for byte in text.bytes() {
-            if matches!(byte, 0x21..=0x7e) && byte != b'%' {
-                self.0.push(char::from(byte));
-            } else {
-                octet::push_encoded(&mut self.0, byte);
-            }
+            push_identity(&mut self.0, byte);
         }
         start..self.0.len()
+    }
+}
+
+/// Writes a byte of what an identity header says.
+pub(super) fn push_identity(text: &mut String, byte: u8) {
+    if matches!(byte, 0x21..=0x7e) && byte != b'%' {
+        text.push(char::from(byte));
+    } else {
+        octet::push_encoded(text, byte);
     }
 }
 
@@ -171,7 +191,7 @@ fn part(text: &Bytes, range: std::ops::Range<usize>) -> HeaderValue {
 }
 
 /// The same name, without a reference count where it is the default: names read from a file are
-/// counted, and all workers would write to six counters on each request.
+/// counted, and all workers would write to their counters on each request.
 fn shared(name: &HeaderName) -> HeaderName {
     let default = DEFAULTS.into_iter().find(|default| default == name);
     default.unwrap_or_else(|| name.clone())
@@ -205,13 +225,17 @@ pub(super) fn remove_all(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderNam
     }
 }
 
-const DEFAULTS: [HeaderName; 6] = [
+const DEFAULTS: [HeaderName; 10] = [
     HeaderName::from_static("x-auth-user-id"),
     HeaderName::from_static("x-auth-user-email"),
     HeaderName::from_static("x-auth-user-name"),
     HeaderName::from_static("x-auth-user-role"),
     HeaderName::from_static("x-auth-method"),
     HeaderName::from_static("x-auth-key-id"),
+    HeaderName::from_static("x-client-cert-subject"),
+    HeaderName::from_static("x-client-cert-issuer"),
+    HeaderName::from_static("x-client-cert-names"),
+    HeaderName::from_static("x-client-cert-fingerprint"),
 ];
 
 /// Backends take them for another path, method or user than the gateway decided on.

@@ -16,6 +16,7 @@
 //! The client's `Connection` list is thus honoured before anything of ours is there to be named in it.
 
 mod body;
+mod client_certificate;
 pub mod credential;
 mod error;
 pub mod forwarded;
@@ -31,6 +32,7 @@ pub mod request_id;
 mod values;
 
 pub use body::{ClientBody, ClientBodyError, Http1Body, Http2Body};
+pub use client_certificate::ClientCertificate;
 pub use credential::{
     Credential, CredentialError, Found, OfferedProtocols, Place, WEBSOCKET_PROTOCOL,
     read_credential, remove_credentials, remove_offered_tokens,

@@ -2,7 +2,8 @@ use std::io;
 
 use crate::auth::SigningKeyError;
 use crate::mail::StartError;
-use crate::server::{AdminSocketError, ListenError, TlsError};
+use crate::proxy::UpstreamTlsError;
+use crate::server::{AdminSocketError, ListenError, TlsErrors};
 use crate::store::{OpenError, RedisSetupError};
 use crate::telemetry::LogError;
 
@@ -14,7 +15,10 @@ pub enum NodeError {
     Log(#[from] LogError),
     /// TLS.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] TlsErrors),
+    /// TLS to upstreams.
+    #[error(transparent)]
+    UpstreamTls(#[from] UpstreamTlsError),
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),

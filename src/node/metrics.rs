@@ -1,10 +1,13 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Shared;
 use super::core::Core;
+use crate::domain::Timestamp;
 use crate::proxy::Upstreams;
 use crate::revocation::{DROPS, Doubt};
-use crate::telemetry::{AccessLog, Labels, Metrics, WorkerMetrics};
+use crate::server::EdgeTls;
+use crate::telemetry::{AccessLog, Labels, Metrics, Sample, WorkerMetrics};
 
 /// Everything that is measured on a node.
 pub(super) fn metrics(
@@ -49,6 +52,21 @@ pub(super) fn metrics(
         metrics.counter("mails_given_up", help, move || outbox.stats().given_up);
     }
     metrics
+}
+
+/// Adds until when certificates are valid.
+pub(super) fn measure_certificates(metrics: &mut Metrics, tls: &EdgeTls) {
+    let tls = tls.clone();
+    let name = "tls_certificate_expiry_timestamp_seconds";
+    let help = "Until when each certificate of the listeners is valid";
+    metrics.gauges(name, help, move || {
+        let expiries = tls.expiries().into_iter();
+        let expiry = |(path, end): (PathBuf, Timestamp)| Sample {
+            labels: vec![("certificate", path.display().to_string())],
+            value: u64::try_from(end.as_secs()).unwrap_or(0),
+        };
+        expiries.map(expiry).collect()
+    });
 }
 
 fn admission_metrics(metrics: &mut Metrics, core: &Core) {

@@ -6,7 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, he
 use super::{Exchange, RequestBody};
 use crate::auth::HasMethod;
 use crate::config::Scheme;
-use crate::http::{Client, Hop, IdentityHeaders, RequestId, Upgrade, forwarded, hop_by_hop};
+use crate::http::{
+    Client, ClientCertificate, Hop, IdentityHeaders, RequestId, Upgrade, forwarded, hop_by_hop,
+};
 use crate::revocation::Admission;
 
 /// A request as it was read, with what was decided about it. What the client forged is gone from it,
@@ -31,6 +33,8 @@ pub struct Inbound {
     pub peer: IpAddr,
     /// What is spoken beneath HTTP on that connection.
     pub scheme: Scheme,
+    /// The certificate that the client has shown.
+    pub client_certificate: Option<Rc<ClientCertificate>>,
     /// Headers that the route passes on although they are removed by default.
     pub keep_headers: Vec<HeaderName>,
     /// Its id.
@@ -83,6 +87,11 @@ pub(super) fn outbound(
     }
     if let Some(admission) = admission {
         identity.set(&mut headers, admission.identity());
+    }
+    if let Some(certificate) = &inbound.client_certificate {
+        for (name, value) in identity.of_client_certificate(certificate) {
+            headers.insert(name.clone(), value.clone());
+        }
     }
     if !inbound.body.is_empty() && !headers.contains_key(header::CONTENT_LENGTH) {
         // hyper leaves the body of a GET out unless its framing is named.

@@ -24,4 +24,5 @@ mod seeing;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 mod upstreams;

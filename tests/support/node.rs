@@ -47,6 +47,16 @@ impl Node {
         Some(line["address"].as_str().unwrap().parse().unwrap())
     }
 
+    /// Where its clients' listeners are, in the order of the configuration.
+    pub fn listeners(&self) -> Vec<SocketAddr> {
+        let lines = self.log.json();
+        let listening = lines.iter().filter(|line| line["message"] == "listening");
+        let clients = listening.filter(|line| line["scheme"] != "admin");
+        clients
+            .map(|line| line["address"].as_str().unwrap().parse().unwrap())
+            .collect()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();

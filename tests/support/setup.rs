@@ -14,7 +14,10 @@ use super::world::World;
 #[derive(Debug, Default, Clone)]
 pub struct Setup {
     listen: Vec<&'static str>,
+    /// More elements of `listen`, as TOML.
+    listeners: String,
     server: String,
+    tls: String,
     upstreams: String,
     routes: String,
     more: String,
@@ -40,6 +43,18 @@ impl Setup {
     /// Listens without TLS too.
     pub fn plain(mut self) -> Self {
         self.listen.push("http://127.0.0.1:0");
+        self
+    }
+
+    /// Adds a listener that is a table, without its braces.
+    pub fn listener(mut self, table: &str) -> Self {
+        self.listeners.push_str(&format!(", {{ {table} }}"));
+        self
+    }
+
+    /// Adds lines to `[server.tls]`, and tables behind it.
+    pub fn tls(mut self, lines: &str) -> Self {
+        self.tls.push_str(&format!("{lines}\n"));
         self
     }
 
@@ -118,20 +133,25 @@ impl Setup {
         let folder = folder.display();
         let Self {
             listen,
+            listeners,
             server,
+            tls,
             upstreams,
             routes,
             more,
             log_level,
         } = self;
+        let listen: Vec<_> = listen.iter().map(|at| format!("{at:?}")).collect();
+        let listen = listen.join(", ");
         format!(
             r#"
 [server]
-listen = {listen:?}
+listen = [{listen}{listeners}]
 {server}
 [server.tls]
 certificate = "{folder}/gateway.crt"
 private_key = "{folder}/gateway.key"
+{tls}
 
 [admin]
 listen = "127.0.0.1:0"

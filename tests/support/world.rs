@@ -166,7 +166,8 @@ impl World {
         handshake(stream, protocols, versions).await
     }
 
-    async fn tls_over(&self, stream: TcpStream, protocols: &[&[u8]]) -> TlsStream<TcpStream> {
+    /// TLS over a connection that is there.
+    pub async fn tls_over(&self, stream: TcpStream, protocols: &[&[u8]]) -> TlsStream<TcpStream> {
         handshake(stream, protocols, ALL_VERSIONS).await
     }
 

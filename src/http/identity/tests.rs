@@ -2,7 +2,21 @@ use super::*;
 use crate::domain::{Email, KeyId, Role, SessionId, UserId, UserName};
 
 fn config() -> config::IdentityHeaders {
-    let [user_id, user_email, user_name, user_role, method, key_id] = DEFAULTS;
+    let [
+        user_id,
+        user_email,
+        user_name,
+        user_role,
+        method,
+        key_id,
+        cert @ ..,
+    ] = DEFAULTS;
+    let [
+        client_cert_subject,
+        client_cert_issuer,
+        client_cert_names,
+        client_cert_fingerprint,
+    ] = cert;
     config::IdentityHeaders {
         user_id,
         user_email,
@@ -10,6 +24,10 @@ fn config() -> config::IdentityHeaders {
         user_role,
         method,
         key_id,
+        client_cert_subject,
+        client_cert_issuer,
+        client_cert_names,
+        client_cert_fingerprint,
     }
 }
 

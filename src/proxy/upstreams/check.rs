@@ -67,6 +67,7 @@ impl Question {
         let mut stream = Stream::connect(target).await.map_err(Unwell::Silent)?;
         let sent = stream.write_all(&self.bytes).await;
         sent.map_err(Unwell::Silent)?;
+        stream.flush().await.map_err(Unwell::Silent)?;
         let mut head = Vec::new();
         loop {
             let mut more = [0; 1024];

@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::resolver::Resolver;
+use super::UpstreamTlsError;
 use crate::config;
 
 pub(super) use self::lane::{Lane, Member};
@@ -51,15 +52,19 @@ const FIRST_NAMES: Duration = Duration::from_secs(3);
 
 impl Upstreams {
     /// The upstreams of this configuration.
-    #[must_use]
-    pub fn new(config: &[config::Upstream], dns: &config::Dns) -> Self {
-        let upstreams: Vec<_> = config.iter().map(Upstream::new).collect();
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamTlsError`]
+    pub fn new(config: &[config::Upstream], dns: &config::Dns) -> Result<Self, UpstreamTlsError> {
+        let upstreams = config.iter().map(Upstream::new);
+        let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
         let names = upstreams.iter().map(|upstream| upstream.names().count());
-        Self {
+        Ok(Self {
             unknown: watch::Sender::new(names.sum()),
             upstreams,
             resolver: Resolver::new(dns),
-        }
+        })
     }
 
     /// The name of an upstream; empty for an index that there is not.

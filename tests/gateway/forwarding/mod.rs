@@ -3,6 +3,7 @@
 mod bodies;
 mod expect;
 mod headers;
+pub mod https;
 mod identity;
 mod lengths;
 mod paths;
