@@ -85,7 +85,9 @@ pub enum CliError {
     #[error("there is no store at {} yet", .0.display())]
     NoStore(PathBuf),
     /// The store is no file of this machine.
-    #[error("[store] url names Redis, which has backups of its own: see its manual on persistence")]
+    #[error(
+        "[store] url names Redis, which has backups of its own: see its manual on persistence, or use \"store export\""
+    )]
     NoStoreFile,
     /// The store cannot be opened.
     #[error(transparent)]

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
 use crate::auth::{Authenticator, random};
 use crate::domain::Uptime;
 use crate::revocation::{Applier, Bells, Doubt, Follower, Heard, Knowledge, Pace, Step};
@@ -33,10 +36,15 @@ pub struct Link {
 }
 
 /// How a link does, for metrics.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LinkState {
     is_up: AtomicBool,
-    connects: AtomicU64,
+    /// How often it connected.
+    connects: watch::Sender<u64>,
+    /// What is known of this node's knowledge, as it was told last.
+    knowledge: watch::Sender<Knowledge>,
+    /// Why it is not up, as it was told last.
+    trouble: Mutex<Option<String>>,
     losses: AtomicU64,
     applied: AtomicU64,
     sent_again: AtomicU64,
@@ -58,13 +66,12 @@ impl Link {
     /// Follows the log for as long as the node runs.
     pub async fn run(self) {
         let mut follower = Follower::new(pace(self.max_staleness));
-        let mut told = Knowledge::Stale;
         loop {
             let step = follower.next_step();
             if let Some(heard) = self.carry_out(step).await {
                 follower.heard(heard);
             }
-            self.tell(&mut told);
+            self.tell();
         }
     }
 
@@ -122,7 +129,8 @@ impl Link {
             return Heard::Lost;
         };
         self.state.is_up.store(true, Ordering::Relaxed);
-        self.state.connects.fetch_add(1, Ordering::Relaxed);
+        self.state.connects.send_modify(|connects| *connects += 1);
+        *self.state.trouble.lock() = None;
         tracing::info!(server = beat.server.0, last = beat.last, "store link up");
         if beat.store.is_none() {
             tracing::warn!("store link found no store: the server holds none");
@@ -186,25 +194,27 @@ impl Link {
         None
     }
 
-    /// Says once that the link is lost, and not at each attempt to mend it.
+    /// Says that the link is lost, and at attempts to mend it only what is new.
     fn lost(&self, error: &(dyn Error + 'static)) -> Heard {
         self.feed.close();
+        let why = error.to_string();
+        let is_new = self.state.trouble.lock().replace(why.clone()) != Some(why);
         if self.state.is_up.swap(false, Ordering::Relaxed) {
             self.state.losses.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(error, "store link lost");
-        } else {
-            tracing::debug!(error, "store link not mended yet");
+        } else if is_new {
+            tracing::warn!(error, "store link not made");
         }
         Heard::Lost
     }
 
     /// Says when knowledge has become another.
-    fn tell(&self, told: &mut Knowledge) {
+    fn tell(&self) {
         let knowledge = self.applier.freshness.knowledge();
-        if knowledge == *told {
+        let was = self.state.knowledge.send_replace(knowledge);
+        if was == knowledge {
             return;
         }
-        *told = knowledge;
         match knowledge {
             Knowledge::Fresh => tracing::info!("store knowledge fresh"),
             Knowledge::Stale => tracing::warn!(
@@ -222,6 +232,22 @@ impl Link {
     }
 }
 
+impl Default for LinkState {
+    fn default() -> Self {
+        Self {
+            is_up: AtomicBool::new(false),
+            connects: watch::Sender::new(0),
+            knowledge: watch::Sender::new(Knowledge::Stale),
+            trouble: Mutex::default(),
+            losses: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
+            sent_again: AtomicU64::new(0),
+            doubts: <[AtomicU64; Doubt::ALL.len()]>::default(),
+            came_back_after: Arc::default(),
+        }
+    }
+}
+
 impl LinkState {
     /// 1 while it is connected, else 0.
     #[must_use]
@@ -232,7 +258,19 @@ impl LinkState {
     /// How often it connected.
     #[must_use]
     pub fn connects(&self) -> u64 {
-        self.connects.load(Ordering::Relaxed)
+        *self.connects.borrow()
+    }
+
+    /// Tells whenever it has connected.
+    #[must_use]
+    pub fn watch_connects(&self) -> watch::Receiver<u64> {
+        self.connects.subscribe()
+    }
+
+    /// Tells whenever this node's knowledge has become another.
+    #[must_use]
+    pub fn watch_knowledge(&self) -> watch::Receiver<Knowledge> {
+        self.knowledge.subscribe()
     }
 
     /// How often it was lost.

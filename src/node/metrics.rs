@@ -29,11 +29,12 @@ pub(super) fn metrics(
     let dropped = access.clone();
     let help = "Buffers of access lines that nobody took in time";
     metrics.counter("access_buffers_dropped", help, move || dropped.dropped());
-    let store = Arc::clone(&core.embedded);
-    let help = "Size of the store's file";
-    metrics.gauge("store_file_bytes", help, move || {
-        store.file_bytes().unwrap_or(0)
-    });
+    if let Some(store) = core.embedded.clone() {
+        let help = "Size of the store's file";
+        metrics.gauge("store_file_bytes", help, move || {
+            store.file_bytes().unwrap_or(0)
+        });
+    }
     admission_metrics(&mut metrics, core);
     if let Some(core) = &core.shared {
         link_metrics(&mut metrics, &core.shared);

@@ -3,8 +3,11 @@ use std::time::Duration;
 
 use super::link::{Link, LinkState};
 use crate::auth::Authenticator;
+use crate::config::OnStale;
 use crate::domain::BootUptime;
-use crate::revocation::{Applier, Bells, Changes, FreshStore, Freshness, Ledger, OnStale, Recent};
+use crate::revocation::{
+    Applier, Bells, Changes, FreshStore, Freshness, Knowledge, Ledger, Recent,
+};
 use crate::store::{Feed, KeyRoll, Store};
 
 /// A store that several nodes share, and how this one keeps up with the others.
@@ -77,6 +80,13 @@ impl Shared {
     #[must_use]
     pub const fn state(&self) -> &Arc<LinkState> {
         &self.state
+    }
+
+    /// Waits until this node's knowledge is fresh, for at most `within`; answers whether it is.
+    pub async fn until_fresh(&self, within: Duration) -> bool {
+        let mut knowledge = self.state.watch_knowledge();
+        let fresh = knowledge.wait_for(|knowledge| *knowledge == Knowledge::Fresh);
+        tokio::time::timeout(within, fresh).await.is_ok()
     }
 
     /// Over what signing keys are compared, if over anything.

@@ -18,6 +18,7 @@ pub struct Setup {
     upstreams: String,
     routes: String,
     more: String,
+    store: Option<String>,
     log_level: &'static str,
 }
 
@@ -87,6 +88,12 @@ impl Setup {
         self
     }
 
+    /// Another store than a file in the gateway's folder: the lines of `[store]`.
+    pub fn store(mut self, lines: &str) -> Self {
+        self.store = Some(lines.to_owned());
+        self
+    }
+
     /// Writes the configuration into a fresh folder.
     pub fn write(&self) -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -122,8 +129,11 @@ impl Setup {
             upstreams,
             routes,
             more,
+            store,
             log_level,
         } = self;
+        let own = format!("url = \"embedded:{folder}/data/gateway.db\"");
+        let store = store.as_ref().unwrap_or(&own);
         format!(
             r#"
 [server]
@@ -137,7 +147,7 @@ private_key = "{folder}/gateway.key"
 listen = "127.0.0.1:0"
 
 [store]
-url = "embedded:{folder}/data/gateway.db"
+{store}
 
 [logging]
 format = "json"

@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::*;
 use crate::auth::{AuthError, KeyRing, SigningKey, Tokens};
-use crate::config::Algorithm;
+use crate::config::{Algorithm, OnStale};
 use crate::domain::{
     ApiKey, BootUptime, Email, KeyId, KeyName, ManualClock, Role, Timestamp, UserId, UserName,
 };
 use crate::http::Credential;
-use crate::revocation::{Admission, FreshStore, Freshness, Ledger, OnStale, Recent};
+use crate::revocation::{Admission, FreshStore, Freshness, Ledger, Recent};
 use crate::store::{Beat, Change, Embedded, KeyRecord, ServerId, StoreError, StoreId, UserRecord};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
