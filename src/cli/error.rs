@@ -81,6 +81,9 @@ pub enum CliError {
         /// Its owner.
         uid: u32,
     },
+    /// The servers of the store were asked.
+    #[error("no node must run on {0} as it is; the errors above say why")]
+    Unfit(String),
     /// There is nothing to back up.
     #[error("there is no store at {} yet", .0.display())]
     NoStore(PathBuf),

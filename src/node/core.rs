@@ -13,7 +13,7 @@ use crate::auth::{
     Authenticator, ForgotBrake, Hasher, KeyRing, LoginBrake, PasswordPolicy, Tokens,
 };
 use crate::config::{Config, StoreUrl};
-use crate::domain::{Clock, SystemClock};
+use crate::domain::{Clock, SharedClock, SystemClock};
 use crate::mail::{Outbox, OutboxTask, Pace};
 use crate::revocation::{Bells, Changes, KeyUsage, Ledger};
 use crate::store::{Embedded, Redis, Store, StoreError};
@@ -60,8 +60,9 @@ const VISIT_WITHIN: Duration = Duration::from_secs(10);
 impl Core {
     /// Opens the store of `config` and builds everything over it; changes run on `runtime`.
     pub(super) fn open(config: &Config, runtime: &Handle) -> Result<Self, NodeError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = Arc::new(SharedClock::new(Arc::new(SystemClock)));
         let opened = Opened::open(&config.store, &clock, runtime)?;
+        let clock: Arc<dyn Clock> = clock;
         let store = Arc::clone(&opened.store);
         let tokens = tokens(config, clock.as_ref())?;
         let usage = Arc::<KeyUsage>::default();

@@ -28,8 +28,8 @@ pub enum NodeError {
     #[error("the redis server cannot be used as it is: {0}")]
     UnfitRedis(String),
     /// The store cannot be asked.
-    #[error("the store cannot be asked")]
-    StoreAway(#[source] StoreError),
+    #[error(transparent)]
+    StoreAway(StoreError),
     /// A signing key.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),

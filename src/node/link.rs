@@ -1,19 +1,17 @@
+mod state;
 #[cfg(test)]
 mod tests;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::watch;
-
+pub use self::state::LinkState;
 use crate::auth::{Authenticator, random};
-use crate::domain::Uptime;
+use crate::domain::{SharedClock, Uptime};
 use crate::revocation::{Applier, Bells, Doubt, Follower, Heard, Knowledge, Pace, Step};
-use crate::store::{Answer, Entry, Feed, Store};
-use crate::telemetry::Spans;
+use crate::store::{Answer, Beat, Entry, Feed, Store};
 
 /// The task that keeps this node's knowledge of a shared store fresh: it carries out what the
 /// [`Follower`] decides.
@@ -29,28 +27,12 @@ pub struct Link {
     pub authenticator: Arc<Authenticator>,
     /// The workers that cut exchanges.
     pub bells: Arc<Bells>,
+    /// Put right by the store's clock.
+    pub clock: Arc<SharedClock>,
     /// How old knowledge may become.
     pub max_staleness: Duration,
     /// What others see of it.
     pub state: Arc<LinkState>,
-}
-
-/// How a link does, for metrics.
-#[derive(Debug)]
-pub struct LinkState {
-    is_up: AtomicBool,
-    /// How often it connected.
-    connects: watch::Sender<u64>,
-    /// What is known of this node's knowledge, as it was told last.
-    knowledge: watch::Sender<Knowledge>,
-    /// Why it is not up, as it was told last.
-    trouble: Mutex<Option<String>>,
-    losses: AtomicU64,
-    applied: AtomicU64,
-    sent_again: AtomicU64,
-    doubts: [AtomicU64; Doubt::ALL.len()],
-    /// From when a change of this node's own was recorded until it came back through the log.
-    pub came_back_after: Arc<Spans>,
 }
 
 /// Beats come at least this often, and oftener where knowledge must be younger.
@@ -86,7 +68,10 @@ impl Link {
             Step::Beat => {
                 let sent_at = self.uptime().elapsed();
                 let beat = self.asked(self.feed.beat(), Duration::ZERO).await;
-                Some(beat.map_or(Heard::Lost, |beat| Heard::Beat { beat, sent_at }))
+                Some(beat.map_or(Heard::Lost, |beat| {
+                    self.set_clock(&beat, sent_at);
+                    Heard::Beat { beat, sent_at }
+                }))
             }
             Step::Read { after, wait } => {
                 let entries = self.asked(self.feed.entries(after, wait), wait).await;
@@ -194,6 +179,26 @@ impl Link {
         None
     }
 
+    /// Has this node go by the clock of a server that may be believed.
+    fn set_clock(&self, beat: &Beat, sent_at: Duration) {
+        if !beat.is_sure {
+            return;
+        }
+        let within = self.uptime().elapsed().saturating_sub(sent_at);
+        match self.clock.learn(beat.time, within) {
+            None => {}
+            Some(0) => tracing::info!("clock agrees with the store's"),
+            Some(ahead_ms) if SharedClock::follows(ahead_ms) => tracing::warn!(
+                ahead_ms,
+                "clock differs from the store's, which counts; have both machines set theirs"
+            ),
+            Some(ahead_ms) => tracing::error!(
+                ahead_ms,
+                "clock differs from the store's too much to go by it; sessions of other nodes may be refused"
+            ),
+        }
+    }
+
     /// Says that the link is lost, and at attempts to mend it only what is new.
     fn lost(&self, error: &(dyn Error + 'static)) -> Heard {
         self.feed.close();
@@ -229,73 +234,6 @@ impl Link {
 
     fn uptime(&self) -> &dyn Uptime {
         self.applier.freshness.uptime().as_ref()
-    }
-}
-
-impl Default for LinkState {
-    fn default() -> Self {
-        Self {
-            is_up: AtomicBool::new(false),
-            connects: watch::Sender::new(0),
-            knowledge: watch::Sender::new(Knowledge::Stale),
-            trouble: Mutex::default(),
-            losses: AtomicU64::new(0),
-            applied: AtomicU64::new(0),
-            sent_again: AtomicU64::new(0),
-            doubts: <[AtomicU64; Doubt::ALL.len()]>::default(),
-            came_back_after: Arc::default(),
-        }
-    }
-}
-
-impl LinkState {
-    /// 1 while it is connected, else 0.
-    #[must_use]
-    pub fn up(&self) -> u64 {
-        u64::from(self.is_up.load(Ordering::Relaxed))
-    }
-
-    /// How often it connected.
-    #[must_use]
-    pub fn connects(&self) -> u64 {
-        *self.connects.borrow()
-    }
-
-    /// Tells whenever it has connected.
-    #[must_use]
-    pub fn watch_connects(&self) -> watch::Receiver<u64> {
-        self.connects.subscribe()
-    }
-
-    /// Tells whenever this node's knowledge has become another.
-    #[must_use]
-    pub fn watch_knowledge(&self) -> watch::Receiver<Knowledge> {
-        self.knowledge.subscribe()
-    }
-
-    /// How often it was lost.
-    #[must_use]
-    pub fn losses(&self) -> u64 {
-        self.losses.load(Ordering::Relaxed)
-    }
-
-    /// How many changes it applied.
-    #[must_use]
-    pub fn applied(&self) -> u64 {
-        self.applied.load(Ordering::Relaxed)
-    }
-
-    /// How many revocations it sent again.
-    #[must_use]
-    pub fn sent_again(&self) -> u64 {
-        self.sent_again.load(Ordering::Relaxed)
-    }
-
-    /// How often everything was doubted, by the index of the [`Doubt`].
-    #[must_use]
-    pub fn doubts(&self, doubt: usize) -> u64 {
-        let counter = self.doubts.get(doubt);
-        counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 }
 

@@ -80,6 +80,9 @@ fn link_metrics(metrics: &mut Metrics, shared: &Shared) {
     let help = "Whether this node's knowledge is fresh enough to admit anything (1) or not (0)";
     let fresh = move || u64::from(freshness.check().is_ok());
     metrics.gauge("store_knowledge_fresh", help, fresh);
+    let clock = Arc::clone(shared.clock());
+    let help = "How far this machine's clock is from the store's, where they differ";
+    metrics.span("store_clock_difference", help, move || Some(clock.apart()));
     let state = Arc::clone(shared.state());
     let help = "Whether the link to the store is up (1) or not (0)";
     metrics.gauge("store_link_up", help, move || state.up());

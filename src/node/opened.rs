@@ -5,7 +5,7 @@ use tokio::runtime::Handle;
 use super::{NodeError, Shared};
 use crate::auth::Authenticator;
 use crate::config::{RedisStore, StoreUrl};
-use crate::domain::Clock;
+use crate::domain::SharedClock;
 use crate::revocation::Changes;
 use crate::store::{Embedded, Redis, Store};
 
@@ -23,7 +23,7 @@ impl Opened {
     /// Opens a file; of a store that is shared nothing is connected yet.
     pub(super) fn open(
         url: &StoreUrl,
-        clock: &Arc<dyn Clock>,
+        clock: &Arc<SharedClock>,
         runtime: &Handle,
     ) -> Result<Self, NodeError> {
         match url {
@@ -53,13 +53,14 @@ impl Opened {
 
     fn shared(
         settings: &RedisStore,
-        clock: &Arc<dyn Clock>,
+        clock: &Arc<SharedClock>,
         runtime: &Handle,
     ) -> Result<Self, NodeError> {
-        let redis = Redis::new(settings, Arc::clone(clock), runtime.clone())?;
+        let redis = Redis::new(settings, Arc::<SharedClock>::clone(clock), runtime.clone())?;
         let shared = Shared::new(
             Arc::<Redis>::clone(&redis),
             Arc::<Redis>::clone(&redis),
+            Arc::clone(clock),
             settings.max_staleness,
             settings.on_stale,
         )

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::link::{Link, LinkState};
 use crate::auth::Authenticator;
 use crate::config::OnStale;
-use crate::domain::BootUptime;
+use crate::domain::{BootUptime, SharedClock};
 use crate::revocation::{
     Applier, Bells, Changes, FreshStore, Freshness, Knowledge, Ledger, Recent,
 };
@@ -15,6 +15,7 @@ use crate::store::{Feed, KeyRoll, Store};
 pub struct Shared {
     store: Arc<dyn Store>,
     feed: Arc<dyn Feed>,
+    clock: Arc<SharedClock>,
     max_staleness: Duration,
     freshness: Arc<Freshness>,
     recent: Arc<Recent>,
@@ -23,11 +24,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// `store`, whose log is `feed`.
+    /// `store`, whose log is `feed`, and whose clock puts `clock` right.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         feed: Arc<dyn Feed>,
+        clock: Arc<SharedClock>,
         max_staleness: Duration,
         on_stale: OnStale,
     ) -> Self {
@@ -35,6 +37,7 @@ impl Shared {
         Self {
             store,
             feed,
+            clock,
             max_staleness,
             freshness: Freshness::bounded(max_staleness, on_stale, uptime.clone()),
             recent: Recent::new(uptime),
@@ -76,6 +79,12 @@ impl Shared {
         )
     }
 
+    /// The clock that nodes share.
+    #[must_use]
+    pub const fn clock(&self) -> &Arc<SharedClock> {
+        &self.clock
+    }
+
     /// How the link does.
     #[must_use]
     pub const fn state(&self) -> &Arc<LinkState> {
@@ -113,6 +122,7 @@ impl Shared {
             },
             authenticator: Arc::clone(authenticator),
             bells: Arc::clone(bells),
+            clock: Arc::clone(&self.clock),
             max_staleness: self.max_staleness,
             state: Arc::clone(&self.state),
         }

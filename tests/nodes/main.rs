@@ -15,6 +15,8 @@
 )]
 #![expect(unreachable_pub, reason = "modules of one test program")]
 
+mod clocks;
+mod command_line;
 mod failover;
 mod faults;
 mod fleet;

@@ -19,6 +19,7 @@ pub struct Setup {
     routes: String,
     more: String,
     store: Option<String>,
+    clock: Option<&'static str>,
     log_level: &'static str,
 }
 
@@ -94,6 +95,12 @@ impl Setup {
         self
     }
 
+    /// Has the gateway go by a clock that is so much ahead, such as `-60s`.
+    pub const fn clock(mut self, ahead: &'static str) -> Self {
+        self.clock = Some(ahead);
+        self
+    }
+
     /// Writes the configuration into a fresh folder.
     pub fn write(&self) -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -107,6 +114,7 @@ impl Setup {
     pub async fn start(&self) -> World {
         let (folder, config) = self.write();
         let mut world = World::of(folder, config);
+        world.set_clock(self.clock);
         world.make_administrator();
         world.start().await;
         world.log_in_administrator().await;
@@ -117,6 +125,7 @@ impl Setup {
     pub async fn start_empty(&self) -> World {
         let (folder, config) = self.write();
         let mut world = World::of(folder, config);
+        world.set_clock(self.clock);
         world.start().await;
         world
     }
@@ -131,6 +140,7 @@ impl Setup {
             more,
             store,
             log_level,
+            clock: _,
         } = self;
         let own = format!("url = \"embedded:{folder}/data/gateway.db\"");
         let store = store.as_ref().unwrap_or(&own);
