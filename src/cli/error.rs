@@ -85,11 +85,16 @@ pub enum CliError {
         /// Its owner.
         uid: u32,
     },
+    /// The servers of the store were asked.
+    #[error("no node must run on {0} as it is; the errors above say why")]
+    Unfit(String),
     /// There is nothing to back up.
     #[error("there is no store at {} yet", .0.display())]
     NoStore(PathBuf),
     /// The store is no file of this machine.
-    #[error("[store] url names Redis, which has backups of its own: see its manual on persistence")]
+    #[error(
+        "[store] url names Redis, which has backups of its own: see its manual on persistence, or use \"store export\""
+    )]
     NoStoreFile,
     /// The store cannot be opened.
     #[error(transparent)]

@@ -12,6 +12,7 @@ mod name;
 mod principal;
 mod role;
 mod secret;
+mod shared_clock;
 mod timestamp;
 mod uptime;
 
@@ -25,5 +26,6 @@ pub use name::{KeyName, NameError, UserName};
 pub use principal::{CredentialId, Method, Principal};
 pub use role::{Role, RoleError};
 pub use secret::{Password, ResetToken, SessionToken};
+pub use shared_clock::SharedClock;
 pub use timestamp::{Timestamp, TimestampError};
 pub use uptime::{BootUptime, ManualUptime, Uptime};

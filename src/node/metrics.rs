@@ -32,11 +32,12 @@ pub(super) fn metrics(
     let dropped = access.clone();
     let help = "Buffers of access lines that nobody took in time";
     metrics.counter("access_buffers_dropped", help, move || dropped.dropped());
-    let store = Arc::clone(&core.embedded);
-    let help = "Size of the store's file";
-    metrics.gauge("store_file_bytes", help, move || {
-        store.file_bytes().unwrap_or(0)
-    });
+    if let Some(store) = core.embedded.clone() {
+        let help = "Size of the store's file";
+        metrics.gauge("store_file_bytes", help, move || {
+            store.file_bytes().unwrap_or(0)
+        });
+    }
     admission_metrics(&mut metrics, core);
     if let Some(core) = &core.shared {
         link_metrics(&mut metrics, &core.shared);
@@ -97,6 +98,9 @@ fn link_metrics(metrics: &mut Metrics, shared: &Shared) {
     let help = "Whether this node's knowledge is fresh enough to admit anything (1) or not (0)";
     let fresh = move || u64::from(freshness.check().is_ok());
     metrics.gauge("store_knowledge_fresh", help, fresh);
+    let clock = Arc::clone(shared.clock());
+    let help = "How far this machine's clock is from the store's, where they differ";
+    metrics.span("store_clock_difference", help, move || Some(clock.apart()));
     let state = Arc::clone(shared.state());
     let help = "Whether the link to the store is up (1) or not (0)";
     metrics.gauge("store_link_up", help, move || state.up());

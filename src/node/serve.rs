@@ -71,8 +71,12 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
     control.spawn(crew.tls.clone().watch());
     let drain = crew.drain.clone();
     let store = Arc::clone(&core.store);
-    control.spawn(keep_house(Arc::clone(&store), Arc::clone(&core.ledger)));
-    core.follow(control.handle());
+    core.join(control.handle())?;
+    control.spawn(keep_house(
+        Arc::clone(&store),
+        core.clock.clone(),
+        Arc::clone(&core.ledger),
+    ));
     let socket = AdminSocket::bind(&config.admin.socket)?;
     control.spawn(socket.serve(Arc::clone(&core.api), backup_of(&core)));
     let admin = Arc::new(crew.admin(&core, &access));
@@ -273,10 +277,9 @@ fn start_post(
 }
 
 /// Writes when keys were used, and has the store forget what has had its time.
-async fn keep_house(store: Arc<dyn Store>, ledger: Arc<Ledger>) {
+async fn keep_house(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ledger: Arc<Ledger>) {
     let mut usage = tokio::time::interval(USAGE_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
-    let clock = SystemClock;
     loop {
         // Both are cancel safe.
         tokio::select! {
@@ -306,8 +309,11 @@ async fn write_usage(store: &dyn Store, ledger: &Ledger) {
 }
 
 fn backup_of(core: &Core) -> Backup {
-    let store = Arc::clone(&core.embedded);
-    Arc::new(move |to| store.backup(to).map_err(|error| chain(&error)))
+    let store = core.embedded.clone();
+    Arc::new(move |to| match &store {
+        Some(store) => store.backup(to).map_err(|error| chain(&error)),
+        None => Err("the store is in redis, which has backups of its own".to_owned()),
+    })
 }
 
 /// An error and what is beneath it, in one line.

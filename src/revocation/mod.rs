@@ -27,7 +27,7 @@ pub use bells::{Bell, Bells};
 pub use changes::Changes;
 pub use follower::{Doubt, Follower, Heard, Pace, Step};
 pub use fresh_store::FreshStore;
-pub use freshness::{Freshness, Knowledge, NotFresh, OnStale};
+pub use freshness::{Freshness, Knowledge, NotFresh};
 pub use ledger::{AskAgain, DROPS, Ledger, Mark};
 pub use recent::{Era, MayBeLost, Recent};
 pub use usage::KeyUsage;

@@ -20,7 +20,12 @@ pub struct Node {
 impl Node {
     /// Starts `serve`; it may not be ready yet.
     pub fn spawn(config: &Path) -> Self {
-        let mut child = command(config)
+        Self::run(command(config))
+    }
+
+    /// The same with a binary that was told more than where its configuration is.
+    pub fn run(mut command: Command) -> Self {
+        let mut child = command
             .arg("serve")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -87,6 +92,14 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Has a program go by a clock that is so much ahead, such as `-60s`.
+pub fn set_clock(command: &mut Command, ahead: &str) {
+    command
+        .env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1")
+        .env("FAKETIME", ahead)
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
 }
 
 /// The binary, told where its configuration is.

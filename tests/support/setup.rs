@@ -21,6 +21,8 @@ pub struct Setup {
     upstreams: String,
     routes: String,
     more: String,
+    store: Option<String>,
+    clock: Option<&'static str>,
     log_level: &'static str,
 }
 
@@ -102,6 +104,18 @@ impl Setup {
         self
     }
 
+    /// Another store than a file in the gateway's folder: the lines of `[store]`.
+    pub fn store(mut self, lines: &str) -> Self {
+        self.store = Some(lines.to_owned());
+        self
+    }
+
+    /// Has the gateway go by a clock that is so much ahead, such as `-60s`.
+    pub const fn clock(mut self, ahead: &'static str) -> Self {
+        self.clock = Some(ahead);
+        self
+    }
+
     /// Writes the configuration into a fresh folder.
     pub fn write(&self) -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -115,6 +129,7 @@ impl Setup {
     pub async fn start(&self) -> World {
         let (folder, config) = self.write();
         let mut world = World::of(folder, config);
+        world.set_clock(self.clock);
         world.make_administrator();
         world.start().await;
         world.log_in_administrator().await;
@@ -125,6 +140,7 @@ impl Setup {
     pub async fn start_empty(&self) -> World {
         let (folder, config) = self.write();
         let mut world = World::of(folder, config);
+        world.set_clock(self.clock);
         world.start().await;
         world
     }
@@ -139,10 +155,14 @@ impl Setup {
             upstreams,
             routes,
             more,
+            store,
             log_level,
+            clock: _,
         } = self;
         let listen: Vec<_> = listen.iter().map(|at| format!("{at:?}")).collect();
         let listen = listen.join(", ");
+        let own = format!("url = \"embedded:{folder}/data/gateway.db\"");
+        let store = store.as_ref().unwrap_or(&own);
         format!(
             r#"
 [server]
@@ -157,7 +177,7 @@ private_key = "{folder}/gateway.key"
 listen = "127.0.0.1:0"
 
 [store]
-url = "embedded:{folder}/data/gateway.db"
+{store}
 
 [logging]
 format = "json"

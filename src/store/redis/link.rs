@@ -13,6 +13,7 @@ use super::fault::Fault;
 use super::import::BEING_FILLED;
 use super::info::Info;
 use super::session::{Session, millis, unavailable};
+use crate::domain::Timestamp;
 use crate::store::{Beat, Entry, ServerId, StoreError, StoreId};
 
 /// What a node asks of the link, and what it knows of servers from before.
@@ -83,12 +84,14 @@ impl LinkPolicy {
         oldest.arg(keys.log()).arg("-").arg("+").arg("COUNT").arg(1);
         let mut info = redis::cmd("INFO");
         info.arg("replication");
+        let time = redis::cmd("TIME");
         let link = &session.link;
-        let (identity, last, oldest, info) = tokio::try_join!(
+        let (identity, last, oldest, info, (seconds, micros)) = tokio::try_join!(
             link.ask::<Option<String>>(&identity, self.patience),
             link.ask::<Option<u64>>(&counter, self.patience),
             link.ask::<Value>(&oldest, self.patience),
             link.ask::<String>(&info, self.patience),
+            link.ask::<(i64, i64)>(&time, self.patience),
         )?;
         let info = Info::new(info);
         let last = last.unwrap_or(0);
@@ -98,6 +101,9 @@ impl LinkPolicy {
             server: server_id(session, &info),
             last,
             trimmed_to: oldest.map_or(last, |oldest| oldest.saturating_sub(1)),
+            time: Timestamp::from_millis(
+                seconds.saturating_mul(1000).saturating_add(micros / 1000),
+            ),
             is_sure: self.is_sure(session, &info).await?,
         })
     }

@@ -26,5 +26,6 @@ try('ZCOUNT', sorted, '-inf', '+inf')
 try('ZSCORE', sorted, 'a')
 try('ZREM', sorted, 'a')
 try('XADD', stream, 'MAXLEN', '~', 1, '*', 'a', '1')
+try('TIME')
 try('DEL', text, hash, set, sorted, stream)
 return forbidden
