@@ -115,6 +115,22 @@ async fn only_certificates_of_the_authority_open_a_connection() {
     }
 }
 
+/// A call that claims to be of another certificate, in every spelling.
+fn forged(call: Call) -> Call {
+    call.header("X-Client-Cert-Subject", "CN=root")
+        .header("x_client_cert_issuer", "CN=root")
+        .header("X-Client.Cert-Names", "DNS:root")
+        .header("X-CLIENT-CERT-FINGERPRINT", "00")
+        .header("X-Client-Cert-Subject", "CN=twice")
+        .header("Connection", "X-Client-Cert-Subject, close")
+}
+
+fn fingerprint(certificate: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+    let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    digits.collect()
+}
+
 #[tokio::test]
 async fn services_are_told_whose_certificate_it_was() {
     let mut clients = Clients::start("client_certificates = \"optional\"").await;
@@ -127,14 +143,6 @@ async fn services_are_told_whose_certificate_it_was() {
             let uri = rcgen::string::Ia5String::try_from("spiffe://example/ada").unwrap();
             params.subject_alt_names.push(rcgen::SanType::URI(uri));
         });
-    let forged = |call: Call| {
-        call.header("X-Client-Cert-Subject", "CN=root")
-            .header("x_client_cert_issuer", "CN=root")
-            .header("X-Client.Cert-Names", "DNS:root")
-            .header("X-CLIENT-CERT-FINGERPRINT", "00")
-            .header("X-Client-Cert-Subject", "CN=twice")
-            .header("Connection", "X-Client-Cert-Subject, close")
-    };
 
     let config = clients.config(Some(&ada));
     assert!(clients.serves(&config, &forged(Call::get("/x"))).await);
@@ -147,13 +155,7 @@ async fn services_are_told_whose_certificate_it_was() {
     assert!(subject.contains("O=Engines"), "{subject}");
     assert!(seen.get(NAMES[1]).unwrap().contains("CN=Clients"));
     assert_eq!(seen.get(NAMES[2]), Some("URI:spiffe://example/ada"));
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &ada.der());
-    let digest: String = digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    assert_eq!(seen.get(NAMES[3]), Some(digest.as_str()));
+    assert_eq!(seen.get(NAMES[3]), Some(&*fingerprint(&ada.der())));
     assert!(
         !seen.0.iter().any(|(name, _)| name.contains(['_', '.'])),
         "{seen:?}"

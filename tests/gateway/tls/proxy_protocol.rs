@@ -40,6 +40,18 @@ async fn connected(listener: SocketAddr) -> TcpStream {
     stream
 }
 
+/// Speaks this protocol over TLS, and HTTP/1.1 without where there is none.
+async fn client_over(stream: TcpStream, world: &World, protocol: &[u8]) -> Client {
+    if protocol.is_empty() {
+        return Client::Http1(Box::new(Wire::of_plain(stream)));
+    }
+    let wire = Wire::of_tls(world.tls_over(stream, &[protocol]).await);
+    match protocol {
+        b"h2" => Client::Http2(Http2::over(wire).await),
+        _ => Client::Http1(Box::new(wire)),
+    }
+}
+
 #[tokio::test]
 async fn the_client_is_whom_the_load_balancer_names() {
     let mut service = Service::echo().await;
@@ -84,16 +96,7 @@ async fn the_client_is_whom_the_load_balancer_names() {
         ] {
             let mut stream = connected(listener).await;
             stream.write_all(&header).await.unwrap();
-            let mut balancer = match protocol {
-                b"" => Client::Http1(Box::new(Wire::of_plain(stream))),
-                _ => {
-                    let wire = Wire::of_tls(world.tls_over(stream, &[protocol]).await);
-                    match protocol {
-                        b"h2" => Client::Http2(Http2::over(wire).await),
-                        _ => Client::Http1(Box::new(wire)),
-                    }
-                }
-            };
+            let mut balancer = client_over(stream, &world, protocol).await;
 
             // The load balancer passes on what the client wrote: nothing of it is to be believed.
             let target = format!("/{row}-{}-{}", listener.port(), protocol.len());
