@@ -14,7 +14,7 @@ mod role;
 mod secret;
 mod timestamp;
 
-pub use address::push_address;
+pub use address::AddressText;
 pub use api_key::{ApiKey, ApiKeyError};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use digest::Digest;

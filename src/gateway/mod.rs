@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Uri, request};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Uri, request};
 use ipnet::IpNet;
 
 use self::body::Source;
@@ -31,9 +32,9 @@ use crate::auth::{Admitted, AuthError, Authenticator};
 use crate::config::{self, Access};
 use crate::domain::Clock;
 use crate::http::{
-    ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
-    PathError, Place, RequestId, Upgrade, check_values, forwarded, read_credential,
-    remove_credentials, remove_offered_tokens, upgrade_requested,
+    ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, PathError, Place,
+    RequestId, Upgrade, check_values, forwarded, offered_protocols, read_credential,
+    upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
 use crate::revocation::{Admission, Alarm, Watch};
@@ -162,11 +163,7 @@ impl Gateway {
         peer: &Peer,
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
-        let Received {
-            mut head,
-            body,
-            client,
-        } = received;
+        let Received { head, body, client } = received;
         refuse_method(&head.method)?;
         check_values(&head)?;
         let host = Host::of(&head)?;
@@ -198,7 +195,7 @@ impl Gateway {
         }
 
         let settings = &route.config;
-        let offered = self.scrub(&mut head.headers, settings);
+        let offered = offered_protocols(&head.headers);
         record.upstream = Some(settings.upstream);
         record.is_guarded = true;
         let inbound = Inbound {
@@ -212,6 +209,7 @@ impl Gateway {
             peer: peer.address.ip(),
             scheme: peer.scheme,
             keep_headers: settings.keep_headers.clone(),
+            passes_credential: settings.pass_credential,
             request_id: record.request_id.clone(),
             upgrade,
             upstream: settings.upstream,
@@ -223,17 +221,6 @@ impl Gateway {
         };
         let answer = self.forward(admitted, record).await?;
         Ok(Passed::from_upstream(answer, place, offered))
-    }
-
-    /// Takes out what the client may not say to an upstream.
-    fn scrub(&self, headers: &mut HeaderMap, route: &config::Route) -> OfferedProtocols {
-        let identity = &self.shared.identity;
-        identity.strip_except(headers, &route.keep_headers);
-        if route.pass_credential {
-            remove_offered_tokens(headers)
-        } else {
-            remove_credentials(headers)
-        }
     }
 
     /// The admission of the request's credential, and where it stood; none on a public route, where
@@ -380,10 +367,10 @@ struct Received {
 }
 
 /// The target as the upstream gets it: the normal path, and the query as it is.
-fn upstream_target(path: &NormalPath<'_>, target: &Uri) -> Result<Uri, PathError> {
+fn upstream_target(path: &NormalPath<'_>, target: &Uri) -> Result<PathAndQuery, PathError> {
     match target.path_and_query() {
-        Some(original) => Ok(path.target(original)?.into()),
-        None => Ok(Uri::from_static("/")),
+        Some(original) => path.target(original),
+        None => Ok(PathAndQuery::from_static("/")),
     }
 }
 

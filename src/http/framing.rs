@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod agreement;
 mod chunked;
+mod dechunk;
+mod field;
 mod head;
 mod line;
 #[cfg(test)]
@@ -16,6 +18,9 @@ mod tests;
 use self::chunked::Chunked;
 use self::head::{Body, Head};
 use super::{ApiError, Code};
+
+pub use self::dechunk::{Dechunked, Dechunker};
+pub use self::field::read_field;
 
 /// Follows the bytes that one HTTP/1 client sends.
 ///

@@ -1,19 +1,21 @@
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::{Method, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
+use http::{HeaderMap, Method, Response, StatusCode, header};
 
 use super::answer::Source;
-use super::connection::{Connection, Pool, SendFailed};
-use super::request::outbound;
+use super::answer_head::{AnswerHead, HeadReader};
+use super::buffers::Buffers;
+use super::connection::{Connection, Pool, SendError, SendFailed};
 use super::server::{Place, Upstream};
-use super::{Exchange, Inbound, ProxyError, RequestBody, Tunnel, UpstreamBody, Upstreams, Waiting};
+use super::upload::Upload;
+use super::{AnswerError, Exchange, Inbound, ProxyError, Tunnel, UpstreamBody, Upstreams, Waiting};
 use crate::auth::Admitted;
-use crate::http::{IdentityHeaders, Upgrade, hop_by_hop};
+use crate::http::{IdentityHeaders, Upgrade};
 use crate::telemetry::WorkerMetrics;
 
 /// Sends admitted requests to upstreams, over connections of this worker's own.
@@ -24,6 +26,8 @@ pub struct Forwarder {
     /// By upstream, then by server.
     lanes: Vec<Lane>,
     metrics: Arc<WorkerMetrics>,
+    /// For the heads of requests.
+    buffers: Buffers,
 }
 
 /// What an upstream said.
@@ -45,11 +49,20 @@ struct Lane {
 
 /// A request that was answered, and the connection it was answered over.
 struct Answered {
-    response: Response<Incoming>,
+    head: AnswerHead,
     connection: Box<Connection>,
     server: usize,
-    /// Whether the connection may carry another exchange.
-    may_keep: bool,
+}
+
+/// A request on its way, with all that its answer needs.
+struct Outbound<'a> {
+    sending: Sending<'a>,
+    upload: Upload,
+    /// For the headers of the answer.
+    spare: HeaderMap,
+    is_head: bool,
+    upgrade: Upgrade,
+    place: Place,
 }
 
 impl Forwarder {
@@ -69,6 +82,7 @@ impl Forwarder {
             upstreams,
             identity,
             metrics,
+            buffers: Buffers::default(),
         }
     }
 
@@ -78,8 +92,17 @@ impl Forwarder {
     /// # Errors
     ///
     /// [`ProxyError`], when there is no answer to pass on.
-    pub async fn forward(&self, admitted: Admitted<Inbound>) -> Result<Answer, ProxyError> {
-        let (inbound, admission) = admitted.into_parts();
+    pub fn forward(
+        &self,
+        admitted: Admitted<Inbound>,
+    ) -> impl Future<Output = Result<Answer, ProxyError>> {
+        // Written before anything is waited for: what waits is small then, and seldom moved.
+        let outbound = self.outbound(admitted);
+        async move { outbound?.exchange().await }
+    }
+
+    fn outbound(&self, admitted: Admitted<Inbound>) -> Result<Outbound<'_>, ProxyError> {
+        let (mut inbound, admission) = admitted.into_parts();
         let index = inbound.upstream;
         let place = self.upstreams.enter(index)?;
         let (Some(upstream), Some(lane)) = (self.upstreams.find(index), self.lanes.get(index))
@@ -88,36 +111,32 @@ impl Forwarder {
                 upstream: String::new(),
             });
         };
-        let exchange = Rc::clone(&inbound.exchange);
-        let upgrade = inbound.upgrade;
-        let mut request = outbound(inbound, admission.as_deref(), &self.identity);
-        request
-            .body_mut()
-            .outbound(upstream.config.response_timeout, &self.identity);
-        if !request.headers().contains_key(header::HOST) {
-            request.headers_mut().insert(header::HOST, upstream.host());
+        if !inbound.body.is_empty() {
+            let timeout = upstream.config.response_timeout;
+            inbound.body.outbound(timeout, &self.identity);
+            if inbound.expects_continue() {
+                inbound.body.hold_for_continue();
+            }
         }
-        self.listen_for_interim(&mut request);
         let sending = Sending {
             forwarder: self,
             upstream,
             lane,
-            exchange: &exchange,
+            exchange: Rc::clone(&inbound.exchange),
         };
-        let mut answered = sending.send(request).await?;
-        exchange.answered_at.set(Some(Instant::now()));
-        exchange.go_on();
-        let response = &mut answered.response;
-        if *response.version_mut() == Version::HTTP_10 {
-            // hyper remembers the version and would leave bodies out; and it is not the client's.
-            *response.version_mut() = Version::HTTP_11;
-            answered.may_keep = false;
-        }
-        hop_by_hop::strip_response(answered.response.headers_mut());
-        if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Box::pin(sending.switched(answered, upgrade, place)).await;
-        }
-        Ok(Answer::Response(sending.body(answered, place)))
+        let (is_head, upgrade) = (inbound.method == Method::HEAD, inbound.upgrade);
+        let admission = admission.as_deref();
+        let buffer = self.buffers.take();
+        let (upload, spare) =
+            inbound.outbound(buffer, || upstream.host(), admission, &self.identity);
+        Ok(Outbound {
+            sending,
+            upload,
+            spare,
+            is_head,
+            upgrade,
+            place,
+        })
     }
 
     /// Closes connections that have waited long enough.
@@ -128,24 +147,20 @@ impl Forwarder {
             }
         }
     }
+}
 
-    /// Interim answers are counted; a `100 Continue` that was asked for lets the body go.
-    fn listen_for_interim(&self, request: &mut Request<RequestBody>) {
-        let metrics = Arc::clone(&self.metrics);
-        if request.headers().contains_key(header::EXPECT) && !request.body().is_empty() {
-            let signal = request.body_mut().hold_for_continue();
-            hyper::ext::on_informational(request, move |interim| {
-                if interim.status() == StatusCode::CONTINUE {
-                    signal.come();
-                } else {
-                    metrics.interim_dropped.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        } else {
-            hyper::ext::on_informational(request, move |_| {
-                metrics.interim_dropped.fetch_add(1, Ordering::Relaxed);
-            });
+impl Outbound<'_> {
+    async fn exchange(self) -> Result<Answer, ProxyError> {
+        let dropped = &self.sending.forwarder.metrics.interim_dropped;
+        let reader = HeadReader::new(self.is_head, self.spare, dropped);
+        let answered = self.sending.send(self.upload, reader).await?;
+        let exchange = &self.sending.exchange;
+        exchange.answered_at.set(Some(Instant::now()));
+        exchange.go_on();
+        if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return self.sending.switched(answered, self.upgrade, self.place);
         }
+        Ok(Answer::Response(self.sending.body(answered, self.place)))
     }
 }
 
@@ -154,59 +169,49 @@ struct Sending<'a> {
     forwarder: &'a Forwarder,
     upstream: &'a Upstream,
     lane: &'a Lane,
-    exchange: &'a Rc<Exchange>,
+    exchange: Rc<Exchange>,
 }
 
 impl Sending<'_> {
     /// Sends the request; once more over a new connection when a kept one turns out to be closed
     /// and the server cannot have acted on the request, or acting twice does no harm.
-    async fn send(&self, mut request: Request<RequestBody>) -> Result<Answered, ProxyError> {
+    async fn send(
+        &self,
+        mut upload: Upload,
+        mut reader: HeadReader<'_>,
+    ) -> Result<Answered, ProxyError> {
         let mut may_reuse = true;
         loop {
             let (server, mut connection) = self.connection(may_reuse).await?;
             self.exchange.server.set(Some(server));
             self.exchange
                 .wait_for(Waiting::Head, self.upstream.config.response_timeout);
-            let spare = if connection.is_used {
-                repeat(&request)
-            } else {
-                None
-            };
-            match connection.send(request).await {
-                Ok(response) => {
+            connection.begin(upload);
+            match poll_fn(|cx| connection.poll_head(cx, &mut reader)).await {
+                Ok(head) => {
+                    if let Some(buffer) = connection.take_sent() {
+                        self.forwarder.buffers.give(buffer);
+                    }
                     return Ok(Answered {
-                        response,
+                        head,
                         connection,
                         server,
-                        may_keep: true,
                     });
                 }
                 Err(failed) => {
-                    request = self.again(failed, spare, connection.is_used, server)?;
+                    upload = self.again(failed, server)?;
                     may_reuse = false;
                 }
             }
         }
     }
 
-    fn again(
-        &self,
-        failed: SendFailed,
-        spare: Option<Request<RequestBody>>,
-        was_used: bool,
-        server: usize,
-    ) -> Result<Request<RequestBody>, ProxyError> {
-        if failed.error.is_user() {
-            return Err(ProxyError::Client);
+    fn again(&self, failed: SendFailed, server: usize) -> Result<Upload, ProxyError> {
+        match (failed.error, failed.again) {
+            (SendError::Client, _) => Err(ProxyError::Client),
+            (SendError::Server(_), Some(upload)) => Ok(upload),
+            (SendError::Server(error), None) => Err(self.broken(server, error)),
         }
-        let unsent = failed.unsent.filter(|_| was_used);
-        let spare = spare.map(|mut spare| {
-            self.forwarder.listen_for_interim(&mut spare);
-            spare
-        });
-        unsent
-            .or(spare)
-            .ok_or_else(|| self.broken(server, failed.error))
     }
 
     /// A connection to the server whose turn it is, or to the next that takes one.
@@ -271,7 +276,8 @@ impl Sending<'_> {
 
     fn body(&self, answered: Answered, place: Place) -> Response<UpstreamBody> {
         let config = &self.upstream.config;
-        let is_event_stream = is_event_stream(&answered.response);
+        let head = answered.head;
+        let is_event_stream = is_event_stream(&head.headers);
         if is_event_stream {
             self.exchange.watched.set_lasting();
         }
@@ -280,47 +286,40 @@ impl Sending<'_> {
         let source = Source {
             connection: answered.connection,
             pool: pool.unwrap_or_default(),
-            max_idle: if answered.may_keep {
-                config.max_idle
-            } else {
-                0
-            },
+            max_idle: if head.may_keep { config.max_idle } else { 0 },
             _place: place,
         };
-        answered.response.map(|incoming| {
-            UpstreamBody::new(incoming, source, Rc::clone(self.exchange), idle_timeout)
-        })
+        let exchange = Rc::clone(&self.exchange);
+        let mut response =
+            Response::new(UpstreamBody::new(head.body, source, exchange, idle_timeout));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        *response.extensions_mut() = head.extensions;
+        response
     }
 
-    async fn switched(
+    fn switched(
         &self,
         answered: Answered,
         upgrade: Upgrade,
         place: Place,
     ) -> Result<Answer, ProxyError> {
-        let server = answered.server;
-        if upgrade != Upgrade::WebSocket {
-            return Err(self.switched_unasked(server));
+        let head = answered.head;
+        if upgrade != Upgrade::WebSocket || !head.is_websocket {
+            return Err(self.switched_unasked(answered.server));
         }
-        let (head, _) = answered.response.into_parts();
-        let bare = answered.connection.switched();
-        // The head is there; what is left takes no time, unless something is wrong.
-        let bare = tokio::time::timeout(self.upstream.config.connect_timeout, bare).await;
-        let gone = || self.switched_unasked(server);
-        let bare = bare.map_err(|_| gone())?;
-        let bare = bare.map_err(|source| self.broken(server, source))?;
-        let (stream, early) = bare.ok_or_else(gone)?;
+        let (stream, early) = answered.connection.switched();
         self.exchange.watched.set_lasting();
-        let exchange = Rc::clone(self.exchange);
+        let exchange = Rc::clone(&self.exchange);
         let patience = self.upstream.config.idle_timeout;
-        let tunnel = Tunnel::new(stream, early, exchange, patience, place);
-        Ok(Answer::Switched(
-            Response::from_parts(head, ()),
-            Box::new(tunnel),
-        ))
+        let tunnel = Box::new(Tunnel::new(stream, early, exchange, patience, place));
+        let mut response = Response::new(());
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        Ok(Answer::Switched(response, tunnel))
     }
 
-    fn broken(&self, server: usize, source: hyper::Error) -> ProxyError {
+    fn broken(&self, server: usize, source: AnswerError) -> ProxyError {
         ProxyError::Broken {
             upstream: self.upstream.config.name.clone(),
             server: self.address(server),
@@ -341,26 +340,10 @@ impl Sending<'_> {
     }
 }
 
-/// The same request again, when sending it twice does no harm and it has no body (RFC 9110 §9.2.2).
-fn repeat(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let is_harmless = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    );
-    if !is_harmless || !request.body().is_empty() {
-        return None;
-    }
-    let mut copy = Request::new(request.body().none());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
-}
-
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 
-fn is_event_stream(response: &Response<Incoming>) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE);
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
     kind.is_some_and(|kind| {
         let start = kind.as_bytes().get(..EVENT_STREAM.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))

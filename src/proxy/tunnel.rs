@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::server::Place;
+use super::stream::Stream;
 use super::websocket::{CLOSE_1008, Frames};
 use super::{Exchange, Waiting};
 
@@ -18,7 +18,7 @@ use super::{Exchange, Waiting};
 /// say goodbye. A quiet one keeps no buffer.
 #[derive(Debug)]
 pub struct Tunnel {
-    upstream: TcpStream,
+    upstream: Stream,
     up: Pipe,
     down: Pipe,
     /// The upstream's frames as far as they were given to the client.
@@ -55,7 +55,7 @@ impl Tunnel {
     /// `early` came from the upstream behind its head; `patience` is how long either side may take
     /// nothing while there is something for it.
     pub(super) fn new(
-        upstream: TcpStream,
+        upstream: Stream,
         early: Bytes,
         exchange: Rc<Exchange>,
         patience: Duration,

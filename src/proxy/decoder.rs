@@ -1,0 +1,99 @@
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::Frame;
+use memchr::memchr;
+
+use super::AnswerError;
+use super::answer_error::MAX_FIELDS;
+use super::answer_head::field_value;
+use crate::http::framing::read_field;
+use crate::http::{Dechunked, Dechunker};
+
+/// How far the body of an answer reaches (RFC 9112 §6.3), and how far it has come.
+#[derive(Debug)]
+pub(super) enum Decoder {
+    /// Bytes that are still to come; 0 at the end of a body, and where there is none.
+    Length(u64),
+    /// In chunks, perhaps with trailers.
+    Chunked(Dechunker),
+    /// To the end of the connection.
+    ToTheEnd,
+}
+
+impl Decoder {
+    pub(super) const NONE: Self = Self::Length(0);
+
+    /// The next frame of the body, taken from the front of `input`; nothing when more bytes must come
+    /// first, or the body is at its end.
+    pub(super) fn next(
+        &mut self,
+        input: &mut BytesMut,
+    ) -> Result<Option<Frame<Bytes>>, AnswerError> {
+        match self {
+            Self::Chunked(dechunker) => match dechunker.next(input)? {
+                None => Ok(None),
+                Some(Dechunked::Data(data)) => Ok(Some(Frame::data(data))),
+                Some(Dechunked::Trailers(lines)) => Ok(Some(Frame::trailers(trailers(&lines)?))),
+            },
+            Self::Length(0) => Ok(None),
+            _ if input.is_empty() => Ok(None),
+            Self::Length(left) => {
+                let length =
+                    usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
+                *left -= length as u64;
+                Ok(Some(Frame::data(input.split_to(length).freeze())))
+            }
+            Self::ToTheEnd => Ok(Some(Frame::data(input.split().freeze()))),
+        }
+    }
+
+    /// The connection has ended, and everything that came was taken.
+    pub(super) fn end(&mut self) -> Result<(), AnswerError> {
+        if matches!(self, Self::ToTheEnd) {
+            *self = Self::NONE;
+        }
+        if self.is_done() {
+            Ok(())
+        } else {
+            Err(AnswerError::Closed)
+        }
+    }
+
+    /// Whether everything of the body was taken.
+    pub(super) const fn is_done(&self) -> bool {
+        match self {
+            Self::Length(left) => *left == 0,
+            Self::Chunked(dechunker) => dechunker.is_done(),
+            Self::ToTheEnd => false,
+        }
+    }
+
+    /// How many bytes are still to come, where that is known.
+    pub(super) const fn left(&self) -> Option<u64> {
+        match self {
+            Self::Length(left) => Some(*left),
+            Self::Chunked(_) | Self::ToTheEnd => None,
+        }
+    }
+}
+
+/// The headers in these lines, which end with an empty one.
+fn trailers(lines: &Bytes) -> Result<HeaderMap, AnswerError> {
+    let mut trailers = HeaderMap::new();
+    let mut start = 0;
+    while let Some(at) = memchr(b'\n', lines.get(start..).unwrap_or_default()) {
+        let line = lines.get(start..start + at).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = read_field(line)?;
+        let value = lines.slice(start + value.start..start + value.end);
+        if trailers.len() >= MAX_FIELDS {
+            return Err(AnswerError::TooManyHeaders);
+        }
+        trailers.append(name, field_value(value)?);
+        start += at + 1;
+    }
+    Ok(trailers)
+}
