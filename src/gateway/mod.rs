@@ -32,9 +32,9 @@ use crate::auth::{Admitted, AuthError, Authenticator};
 use crate::config::{self, Access};
 use crate::domain::Clock;
 use crate::http::{
-    ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, PathError, Place,
-    RequestId, Upgrade, check_values, forwarded, offered_protocols, read_credential,
-    upgrade_requested,
+    ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
+    PathError, Place, RequestId, Upgrade, check_values, forwarded, offered_protocols,
+    read_credential, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
 use crate::revocation::{Admission, Alarm, Watch};
@@ -195,7 +195,10 @@ impl Gateway {
         }
 
         let settings = &route.config;
-        let offered = offered_protocols(&head.headers);
+        let offered = match upgrade {
+            Upgrade::WebSocket => offered_protocols(&head.headers),
+            Upgrade::None | Upgrade::Refused => OfferedProtocols::Untouched,
+        };
         record.upstream = Some(settings.upstream);
         record.is_guarded = true;
         let inbound = Inbound {
@@ -258,8 +261,10 @@ impl Gateway {
         let exchange = Rc::clone(&record.exchange);
         // Boxed, as are the API and the look-up: futures are moved when they begin, and each one
         // around this would be larger by several times its size.
-        let forwarding = Box::pin(self.forwarder.forward(admitted));
-        let forwarded = watched(&exchange, forwarding).await;
+        let forwarded = match self.forwarder.forward(admitted) {
+            Ok(forwarding) => watched(&exchange, Box::pin(forwarding)).await,
+            Err(error) => Ok(Err(error)),
+        };
         let error = match forwarded {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => {

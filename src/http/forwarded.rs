@@ -78,10 +78,12 @@ pub fn client(peer: IpAddr, trusted: &[IpNet], headers: &HeaderMap) -> Client {
 ///
 /// What a trusted proxy said in `headers` is continued. None of these headers is passed on as it came.
 pub fn write(lines: &mut Vec<u8>, headers: &HeaderMap, client: &Client, hop: &Hop<'_>) {
+    let peer = hop.peer.to_canonical();
     let told = Told {
         headers,
         client,
-        peer: hop.peer.to_canonical(),
+        peer,
+        address: AddressText::of(peer),
         scheme: client.proto.unwrap_or(hop.scheme),
         host: client.host.as_ref().or(hop.host),
     };
@@ -236,6 +238,8 @@ struct Told<'a> {
     headers: &'a HeaderMap,
     client: &'a Client,
     peer: IpAddr,
+    /// The peer's.
+    address: AddressText,
     scheme: Scheme,
     host: Option<&'a HeaderValue>,
 }
@@ -245,25 +249,27 @@ impl Told<'_> {
     fn write_addresses(&self, lines: &mut Vec<u8>) {
         let is_continued = self.write_so_far(lines, X_FORWARDED_FOR);
         if !is_continued && self.client.address != self.peer {
-            push_address(lines, self.client.address);
+            lines.extend_from_slice(AddressText::of(self.client.address).as_bytes());
             lines.extend_from_slice(SEPARATOR);
         }
-        push_address(lines, self.peer);
+        lines.extend_from_slice(self.address.as_bytes());
     }
 
     /// `Forwarded` (RFC 7239): the elements so far, and one for the peer. The client's own element says
     /// for which host and how it asked.
     fn write_elements(&self, lines: &mut Vec<u8>) {
         let is_continued = self.write_so_far(lines, FORWARDED);
-        if !is_continued {
-            push_for(lines, self.client.address);
+        let is_peer = self.client.address == self.peer;
+        if !is_continued && !is_peer {
+            let client = self.client.address;
+            push_for(lines, client, &AddressText::of(client));
             push_asked(lines, self.scheme, self.host);
-            if self.client.address == self.peer {
-                return;
-            }
             lines.extend_from_slice(SEPARATOR);
         }
-        push_for(lines, self.peer);
+        push_for(lines, self.peer, &self.address);
+        if !is_continued && is_peer {
+            push_asked(lines, self.scheme, self.host);
+        }
     }
 
     /// What a trusted proxy said under `name`, in one line with a separator behind it; whether it said
@@ -287,18 +293,14 @@ impl Told<'_> {
 
 const SEPARATOR: &[u8] = b", ";
 
-fn push_address(lines: &mut Vec<u8>, address: IpAddr) {
-    lines.extend_from_slice(AddressText::of(address).as_bytes());
-}
-
 /// RFC 7239 §6: IPv6 in brackets, and so in quotes.
-fn push_for(lines: &mut Vec<u8>, address: IpAddr) {
+fn push_for(lines: &mut Vec<u8>, address: IpAddr, text: &AddressText) {
     let (open, close): (&[u8], &[u8]) = match address {
         IpAddr::V4(_) => (b"for=", b""),
         IpAddr::V6(_) => (b"for=\"[", b"]\""),
     };
     lines.extend_from_slice(open);
-    push_address(lines, address);
+    lines.extend_from_slice(text.as_bytes());
     lines.extend_from_slice(close);
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Source {
     pub(super) pool: Rc<Pool>,
     pub(super) max_idle: usize,
     /// The exchange's place in its upstream, held until the body has come.
-    pub(super) _place: Place,
+    pub(super) _place: Option<Place>,
 }
 
 impl UpstreamBody {

@@ -1,7 +1,10 @@
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hyper::ext::ReasonPhrase;
 use memchr::memchr;
@@ -26,6 +29,8 @@ pub(super) struct AnswerHead {
     pub(super) may_keep: bool,
     /// Whether it names WebSocket as the protocol it has switched to.
     pub(super) is_websocket: bool,
+    /// Whether it is a stream of events, which may be quiet.
+    pub(super) is_event_stream: bool,
 }
 
 /// What was read.
@@ -71,6 +76,7 @@ struct Framing {
     /// Whether `Connection` names more than `close` or `keep-alive`.
     has_list: bool,
     is_websocket: bool,
+    is_event_stream: bool,
 }
 
 /// Bytes of a head, or of all interim ones together with it.
@@ -117,10 +123,19 @@ impl<'a> HeadReader<'a> {
                 }
                 (Some(_), line) => {
                     let (name, value) = read_field(line)?;
-                    input.advance(value.start);
-                    let text = input.split_to(value.len()).freeze();
-                    input.advance(end - value.end);
-                    self.take_field(name, field_value(text)?)?;
+                    self.fields += 1;
+                    if self.fields > MAX_FIELDS {
+                        return Err(AnswerError::TooManyHeaders);
+                    }
+                    let text = line.get(value.clone()).unwrap_or_default();
+                    if name == CONNECTION && self.framing.take_connection(text) {
+                        input.advance(end);
+                        continue;
+                    }
+                    let mut text = input.split_to(end).freeze();
+                    text.truncate(value.end);
+                    text.advance(value.start);
+                    self.take_field(name, field_value(text)?);
                 }
             }
         }
@@ -144,28 +159,24 @@ impl<'a> HeadReader<'a> {
         Ok(Some(end))
     }
 
-    fn take_field(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), AnswerError> {
-        self.fields += 1;
-        if self.fields > MAX_FIELDS {
-            return Err(AnswerError::TooManyHeaders);
-        }
+    fn take_field(&mut self, name: HeaderName, value: HeaderValue) {
+        let framing = &mut self.framing;
         match name {
-            CONTENT_LENGTH => self.framing.take_length(value.as_bytes()),
-            TRANSFER_ENCODING => return Ok(self.framing.take_coding(value.as_bytes())),
-            CONNECTION if !self.framing.take_connection(value.as_bytes()) => return Ok(()),
+            CONTENT_LENGTH => framing.take_length(value.as_bytes()),
+            TRANSFER_ENCODING => return framing.take_coding(value.as_bytes()),
+            CONTENT_TYPE => framing.is_event_stream |= is_event_stream(value.as_bytes()),
             // The list is needed once all headers are there, and removed then.
-            CONNECTION => {}
+            CONNECTION => framing.has_list = true,
             UPGRADE => {
                 let mut protocols = elements_of(&value);
-                self.framing.is_websocket |=
+                framing.is_websocket |=
                     protocols.any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
-                return Ok(());
+                return;
             }
-            _ if stays_with_upstream(&name) => return Ok(()),
+            _ if stays_with_upstream(&name) => return,
             _ => {}
         }
         self.headers.append(name, value);
-        Ok(())
     }
 
     /// A head is whole; nothing when it was an interim one that is dropped.
@@ -186,7 +197,7 @@ impl<'a> HeadReader<'a> {
             return Ok(None);
         }
         let mut headers = std::mem::take(&mut self.headers);
-        let is_websocket = framing.is_websocket;
+        let (is_websocket, is_event_stream) = (framing.is_websocket, framing.is_event_stream);
         let closes = framing.strip(&mut headers, line.status) || line.is_old;
         let body = framing.body(&line, self.is_head)?;
         Ok(Some(Head::Final(AnswerHead {
@@ -196,6 +207,7 @@ impl<'a> HeadReader<'a> {
             may_keep: !closes && !matches!(body, Decoder::ToTheEnd),
             body,
             is_websocket,
+            is_event_stream,
         })))
     }
 
@@ -249,15 +261,11 @@ impl Framing {
         });
     }
 
-    /// Takes a `Connection` list; whether it says more than can be seen at once.
+    /// Takes a `Connection` list where it says only what most do; whether it does.
     const fn take_connection(&mut self, list: &[u8]) -> bool {
-        if list.eq_ignore_ascii_case(b"close") {
-            self.closes = true;
-        } else if !list.eq_ignore_ascii_case(b"keep-alive") {
-            self.has_list = true;
-            return true;
-        }
-        false
+        let closes = list.eq_ignore_ascii_case(b"close");
+        self.closes |= closes;
+        closes || list.eq_ignore_ascii_case(b"keep-alive")
     }
 
     /// Removes what the headers tell only us; answers whether the connection ends with the answer.
@@ -303,6 +311,13 @@ fn has_body(status: StatusCode, is_head: bool) -> bool {
     ];
     !is_head && !has_none.contains(&status)
 }
+
+fn is_event_stream(kind: &[u8]) -> bool {
+    let start = kind.get(..EVENT_STREAM.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+}
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 /// A length of 1 to 19 digits, which always fit.
 fn read_length(digits: &[u8]) -> Result<u64, FramingError> {

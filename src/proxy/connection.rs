@@ -72,8 +72,8 @@ impl Connection {
     }
 
     /// Takes the next request.
-    pub(super) fn begin(&mut self, upload: Upload) {
-        self.upload = Some(upload);
+    pub(super) fn begin(&mut self, upload: Option<Upload>) {
+        self.upload = upload;
     }
 
     /// Sends the request, as far as that goes, until the head of its answer has come.

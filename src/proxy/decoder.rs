@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Frame;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{Method, Response, StatusCode};
 
 use super::answer::Source;
 use super::answer_head::{AnswerHead, HeadReader};
@@ -57,12 +57,12 @@ struct Answered {
 /// A request on its way, with all that its answer needs.
 struct Outbound<'a> {
     sending: Sending<'a>,
-    upload: Upload,
-    /// For the headers of the answer.
-    spare: HeaderMap,
-    is_head: bool,
+    /// Until a connection has it.
+    upload: Option<Upload>,
+    reader: HeadReader<'a>,
     upgrade: Upgrade,
-    place: Place,
+    /// Until the answer has it.
+    place: Option<Place>,
 }
 
 impl Forwarder {
@@ -95,10 +95,10 @@ impl Forwarder {
     pub fn forward(
         &self,
         admitted: Admitted<Inbound>,
-    ) -> impl Future<Output = Result<Answer, ProxyError>> {
+    ) -> Result<impl Future<Output = Result<Answer, ProxyError>>, ProxyError> {
         // Written before anything is waited for: what waits is small then, and seldom moved.
-        let outbound = self.outbound(admitted);
-        async move { outbound?.exchange().await }
+        let mut outbound = self.outbound(admitted)?;
+        Ok(async move { outbound.exchange().await })
     }
 
     fn outbound(&self, admitted: Admitted<Inbound>) -> Result<Outbound<'_>, ProxyError> {
@@ -131,11 +131,10 @@ impl Forwarder {
             inbound.outbound(buffer, || upstream.host(), admission, &self.identity);
         Ok(Outbound {
             sending,
-            upload,
-            spare,
-            is_head,
+            upload: Some(upload),
+            reader: HeadReader::new(is_head, spare, &self.metrics.interim_dropped),
             upgrade,
-            place,
+            place: Some(place),
         })
     }
 
@@ -150,17 +149,17 @@ impl Forwarder {
 }
 
 impl Outbound<'_> {
-    async fn exchange(self) -> Result<Answer, ProxyError> {
-        let dropped = &self.sending.forwarder.metrics.interim_dropped;
-        let reader = HeadReader::new(self.is_head, self.spare, dropped);
-        let answered = self.sending.send(self.upload, reader).await?;
-        let exchange = &self.sending.exchange;
-        exchange.answered_at.set(Some(Instant::now()));
-        exchange.go_on();
+    /// Sends the request once and waits for the head of its answer.
+    async fn exchange(&mut self) -> Result<Answer, ProxyError> {
+        let sending = &self.sending;
+        let answered = sending.send(&mut self.upload, &mut self.reader).await?;
+        sending.exchange.answered_at.set(Some(Instant::now()));
+        sending.exchange.go_on();
+        let place = self.place.take();
         if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return self.sending.switched(answered, self.upgrade, self.place);
+            return sending.switched(answered, self.upgrade, place);
         }
-        Ok(Answer::Response(self.sending.body(answered, self.place)))
+        Ok(Answer::Response(sending.body(answered, place)))
     }
 }
 
@@ -177,8 +176,8 @@ impl Sending<'_> {
     /// and the server cannot have acted on the request, or acting twice does no harm.
     async fn send(
         &self,
-        mut upload: Upload,
-        mut reader: HeadReader<'_>,
+        upload: &mut Option<Upload>,
+        reader: &mut HeadReader<'_>,
     ) -> Result<Answered, ProxyError> {
         let mut may_reuse = true;
         loop {
@@ -186,8 +185,8 @@ impl Sending<'_> {
             self.exchange.server.set(Some(server));
             self.exchange
                 .wait_for(Waiting::Head, self.upstream.config.response_timeout);
-            connection.begin(upload);
-            match poll_fn(|cx| connection.poll_head(cx, &mut reader)).await {
+            connection.begin(upload.take());
+            match poll_fn(|cx| connection.poll_head(cx, reader)).await {
                 Ok(head) => {
                     if let Some(buffer) = connection.take_sent() {
                         self.forwarder.buffers.give(buffer);
@@ -199,7 +198,7 @@ impl Sending<'_> {
                     });
                 }
                 Err(failed) => {
-                    upload = self.again(failed, server)?;
+                    *upload = Some(self.again(failed, server)?);
                     may_reuse = false;
                 }
             }
@@ -274,14 +273,13 @@ impl Sending<'_> {
         }
     }
 
-    fn body(&self, answered: Answered, place: Place) -> Response<UpstreamBody> {
+    fn body(&self, answered: Answered, place: Option<Place>) -> Response<UpstreamBody> {
         let config = &self.upstream.config;
         let head = answered.head;
-        let is_event_stream = is_event_stream(&head.headers);
-        if is_event_stream {
+        if head.is_event_stream {
             self.exchange.watched.set_lasting();
         }
-        let idle_timeout = (!is_event_stream).then_some(config.idle_timeout);
+        let idle_timeout = (!head.is_event_stream).then_some(config.idle_timeout);
         let pool = self.lane.pools.get(answered.server).map(Rc::clone);
         let source = Source {
             connection: answered.connection,
@@ -302,7 +300,7 @@ impl Sending<'_> {
         &self,
         answered: Answered,
         upgrade: Upgrade,
-        place: Place,
+        place: Option<Place>,
     ) -> Result<Answer, ProxyError> {
         let head = answered.head;
         if upgrade != Upgrade::WebSocket || !head.is_websocket {
@@ -338,14 +336,4 @@ impl Sending<'_> {
         let server = self.upstream.servers.get(server);
         server.map_or_else(String::new, |server| server.address.clone())
     }
-}
-
-const EVENT_STREAM: &[u8] = b"text/event-stream";
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| {
-        let start = kind.as_bytes().get(..EVENT_STREAM.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
-    })
 }

@@ -27,7 +27,7 @@ pub struct Tunnel {
     is_flushed: bool,
     exchange: Rc<Exchange>,
     patience: Duration,
-    _place: Place,
+    _place: Option<Place>,
 }
 
 /// How a tunnel ended.
@@ -59,7 +59,7 @@ impl Tunnel {
         early: Bytes,
         exchange: Rc<Exchange>,
         patience: Duration,
-        place: Place,
+        place: Option<Place>,
     ) -> Self {
         Self {
             upstream,

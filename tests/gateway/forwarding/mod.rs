@@ -5,6 +5,7 @@ mod expect;
 mod headers;
 mod identity;
 mod lengths;
+mod liars;
 mod paths;
 mod pool;
 mod pressure;
