@@ -1,5 +1,6 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::task::unconstrained;
 
 use super::AnswerError;
 use super::answer_head::{AnswerHead, Head, HeadReader};
@@ -190,11 +192,14 @@ impl Connection {
     fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
         let mut read = ReadBuf::new(&mut byte);
-        // Whoever waits for it is not woken while it is in the pool.
+        let stream = &mut self.stream;
+        // Unconstrained: a task that has spent its budget would be told that nothing came.
+        let mut look = pin!(unconstrained(poll_fn(|cx| {
+            Pin::new(&mut *stream).poll_read(cx, &mut read)
+        })));
+        // Nobody is woken for it while it is in the pool.
         let mut quiet = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.stream)
-            .poll_read(&mut quiet, &mut read)
-            .is_pending()
+        look.as_mut().poll(&mut quiet).is_pending()
     }
 
     /// The bare connection, after the server has switched protocols, and what came behind its head.

@@ -9,6 +9,7 @@
 mod answer;
 mod answer_error;
 mod answer_head;
+mod batch;
 mod buffers;
 mod connection;
 mod decoder;

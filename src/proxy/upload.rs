@@ -1,4 +1,4 @@
-use std::io::{self, IoSlice, Write};
+use std::io::Write;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -8,20 +8,17 @@ use http_body::Body;
 use tokio::io::AsyncWrite;
 
 use super::RequestBody;
+use super::batch::Batch;
 use crate::http::header::write_field;
 
 /// A request on its way to an upstream: its head, and its body as the client sends it.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// The head, and later what frames the data behind it.
-    front: Vec<u8>,
-    data: Bytes,
-    tail: &'static [u8],
-    /// Bytes written of the three.
-    written: usize,
+    /// First the head, with what of the body is there already.
+    batch: Batch,
     body: RequestBody,
     framing: BodyFraming,
-    /// Whether nothing comes behind the three.
+    /// Whether nothing comes behind the batch.
     is_last: bool,
     has_begun: bool,
     /// Whether sending it twice does no harm, and it can be (RFC 9110 §9.2.2).
@@ -51,7 +48,7 @@ pub(super) enum UploadError {
 
 impl Upload {
     /// A request with this head, which says `framing` of the body.
-    pub(super) const fn new(
+    pub(super) fn new(
         head: Vec<u8>,
         body: RequestBody,
         framing: BodyFraming,
@@ -59,10 +56,7 @@ impl Upload {
     ) -> Self {
         let is_bodyless = matches!(framing, BodyFraming::None);
         Self {
-            front: head,
-            data: Bytes::new(),
-            tail: b"",
-            written: 0,
+            batch: Batch::of(head),
             body,
             framing,
             is_last: is_bodyless,
@@ -89,9 +83,9 @@ impl Upload {
             }
         }
         loop {
-            while self.written < self.length() {
-                ready!(self.poll_write(cx, to)).map_err(|_| UploadError::Server)?;
-            }
+            let written = self.batch.poll_write(cx, to);
+            self.has_sent |= !self.batch.is_untouched();
+            ready!(written).map_err(|_| UploadError::Server)?;
             if self.is_last {
                 return Poll::Ready(Ok(()));
             }
@@ -101,7 +95,7 @@ impl Upload {
 
     /// Whether all of it was sent.
     pub(super) const fn is_sent(&self) -> bool {
-        self.is_last && self.written == self.length()
+        self.is_last && self.batch.is_written()
     }
 
     /// The server wants the body; whether it was held back until then.
@@ -115,41 +109,13 @@ impl Upload {
         if self.has_sent && !self.is_repeatable {
             return None;
         }
-        self.written = 0;
+        self.batch.rewind();
         Some(self)
     }
 
     /// The buffer of the head, to be used again.
     pub(super) fn into_buffer(self) -> Vec<u8> {
-        self.front
-    }
-
-    const fn length(&self) -> usize {
-        self.front.len() + self.data.len() + self.tail.len()
-    }
-
-    fn poll_write<To>(&mut self, cx: &mut Context<'_>, to: &mut To) -> Poll<io::Result<()>>
-    where
-        To: AsyncWrite + Unpin,
-    {
-        let to = Pin::new(to);
-        let front = self.front.get(self.written..).unwrap_or_default();
-        let written = if self.data.is_empty() && self.tail.is_empty() {
-            ready!(to.poll_write(cx, front))?
-        } else {
-            let behind = self.written.saturating_sub(self.front.len());
-            let data = self.data.get(behind..).unwrap_or_default();
-            let behind = behind.saturating_sub(self.data.len());
-            let tail = self.tail.get(behind..).unwrap_or_default();
-            let parts = [front, data, tail].map(IoSlice::new);
-            ready!(to.poll_write_vectored(cx, &parts))?
-        };
-        if written == 0 {
-            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-        }
-        self.written += written;
-        self.has_sent = true;
-        Poll::Ready(Ok(()))
+        self.batch.front
     }
 
     /// Takes the next frame of the body behind what is not written yet.
@@ -158,10 +124,7 @@ impl Upload {
         let frame = frame.transpose().map_err(|_| UploadError::Client)?;
         if self.has_sent {
             // Everything before it was written.
-            self.front.clear();
-            self.data = Bytes::new();
-            self.tail = b"";
-            self.written = 0;
+            self.batch.clear();
         }
         let Some(frame) = frame else {
             return Poll::Ready(self.end(None));
@@ -186,16 +149,16 @@ impl Upload {
             }
             BodyFraming::Chunked => {
                 // Writing to a Vec cannot fail.
-                let _ = write!(self.front, "{:x}\r\n", data.len());
+                let _ = write!(self.batch.front, "{:x}\r\n", data.len());
                 self.is_last = self.body.is_end_stream();
-                self.tail = if self.is_last {
+                self.batch.tail = if self.is_last {
                     b"\r\n0\r\n\r\n"
                 } else {
                     b"\r\n"
                 };
             }
         }
-        self.data = data;
+        self.batch.data = data;
         Ok(())
     }
 
@@ -206,11 +169,11 @@ impl Upload {
             // The server waits for what will not come.
             BodyFraming::Length(_) => return Err(UploadError::Client),
             BodyFraming::Chunked => {
-                self.front.extend_from_slice(b"0\r\n");
+                self.batch.front.extend_from_slice(b"0\r\n");
                 for (name, value) in trailers.into_iter().flatten() {
-                    write_field(&mut self.front, name, value);
+                    write_field(&mut self.batch.front, name, value);
                 }
-                self.front.extend_from_slice(b"\r\n");
+                self.batch.front.extend_from_slice(b"\r\n");
             }
         }
         Ok(())
