@@ -9,7 +9,7 @@ use crate::auth::{RandomError, SigningKeyError};
 use crate::config::{Colour, Mistakes, NoConfig};
 use crate::node::NodeError;
 use crate::server::TlsError;
-use crate::store::{BackupError, OpenError, RestoreError};
+use crate::store::{BackupError, ExportError, ImportError, OpenError, RestoreError};
 
 /// Why a command was not done. Each knows how it is told and which code the program ends with.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +84,9 @@ pub enum CliError {
     /// There is nothing to back up.
     #[error("there is no store at {} yet", .0.display())]
     NoStore(PathBuf),
+    /// The store is no file of this machine.
+    #[error("[store] url names Redis, which has backups of its own: see its manual on persistence")]
+    NoStoreFile,
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -93,6 +96,22 @@ pub enum CliError {
     /// Nothing was restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// Nothing was exported.
+    #[error("{} was not made", file.display())]
+    Export {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: Box<ExportError>,
+    },
+    /// Nothing was imported.
+    #[error("{} was not imported", file.display())]
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: Box<ImportError>,
+    },
     /// No signing key was made.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),

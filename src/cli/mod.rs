@@ -8,6 +8,7 @@ mod demo;
 mod echo;
 mod error;
 mod keys;
+mod moving;
 mod node_socket;
 mod notify;
 mod operator;

@@ -91,6 +91,20 @@ impl Sessions {
     }
 }
 
+impl Sessions {
+    /// The nodes of a store that they share must sign with the same keys, so none can make its own.
+    pub(super) fn require_signing_keys(section: &Section<'_>, store: Range<usize>) {
+        if !section.has("signing_keys") {
+            section.missing_at(
+                store,
+                "signing_keys are missing: nodes that share a store sign with the same keys",
+                "make one with `dariet-gateway signing-key create`, give it to each node, and add \
+                 [[sessions.signing_keys]] with file = \"FILE\"",
+            );
+        }
+    }
+}
+
 impl SigningKeyFile {
     fn read(section: &mut Section<'_>, files: &mut Vec<PathBuf>) -> Option<Self> {
         let file = section.required("file", "\"signing-key.pem\"");

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::passwords::ADVISED_MEMORY;
 use super::quantity::Bytes;
 use super::sessions::web_url;
-use super::{Access, Config, Listen, Mail, MailTransport, Route, Rule, Scheme};
+use super::{Access, Config, Listen, Mail, MailTransport, Route, Rule, Scheme, StoreUrl};
 
 impl Config {
     /// What the configuration means, for people: the listeners, where things are kept, and the routes in
@@ -57,6 +57,13 @@ impl Config {
             warnings.push(format!(
                 "[admin] listen {} can be reached from other machines and asks for no credential",
                 self.admin.listen
+            ));
+        }
+        if let StoreUrl::Redis(redis) = &self.store
+            && redis.is_in_the_clear()
+        {
+            warnings.push(format!(
+                "[store] {redis} is spoken to without TLS: whoever listens on the network learns its password; write rediss://"
             ));
         }
         if self.passwords.memory < ADVISED_MEMORY {

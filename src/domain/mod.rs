@@ -13,6 +13,7 @@ mod principal;
 mod role;
 mod secret;
 mod timestamp;
+mod uptime;
 
 pub use address::AddressText;
 pub use api_key::{ApiKey, ApiKeyError};
@@ -25,3 +26,4 @@ pub use principal::{CredentialId, Method, Principal};
 pub use role::{Role, RoleError};
 pub use secret::{Password, ResetToken, SessionToken};
 pub use timestamp::{Timestamp, TimestampError};
+pub use uptime::{BootUptime, ManualUptime, Uptime};

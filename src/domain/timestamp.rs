@@ -67,6 +67,13 @@ impl Timestamp {
         civil.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
+    /// The moment to the millisecond, as other programs read it (RFC 3339): `2026-03-18T10:00:00.123Z`.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let moment = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
+        format!("{moment:.3}")
+    }
+
     /// Reads a time of day as people and programs write it (RFC 3339); without an offset it is UTC.
     ///
     /// # Errors

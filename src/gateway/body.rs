@@ -16,7 +16,7 @@ use crate::revocation::Alarm;
 #[derive(Debug)]
 pub struct GatewayBody {
     source: Source,
-    record: Record,
+    record: Box<Record>,
     recheck: Recheck,
     is_done: bool,
 }
@@ -30,7 +30,7 @@ pub(super) enum Source {
 /// Why an answer was broken off. The client must see that it is not whole.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Its credential was revoked or has expired.
+    /// Its credential was revoked or has expired, or nobody knows.
     #[error("the exchange was cut")]
     Cut,
     /// The upstream sent nothing for too long.
@@ -66,7 +66,7 @@ impl From<ApiBody> for Source {
 }
 
 impl GatewayBody {
-    pub(super) fn new(source: Source, record: Record) -> Self {
+    pub(super) fn new(source: Source, record: Box<Record>) -> Self {
         if !record.is_guarded {
             record.exchange.watched.release();
         }
@@ -98,7 +98,9 @@ impl GatewayBody {
             return Poll::Pending;
         };
         match alarm {
-            Alarm::Ended(_) | Alarm::Expired => Poll::Ready(self.fail(End::Cut, BodyError::Cut)),
+            Alarm::Ended(_) | Alarm::Expired | Alarm::Unverified => {
+                Poll::Ready(self.fail(End::Cut, BodyError::Cut))
+            }
             Alarm::Stale => match self.recheck.poll(cx, &mut self.record) {
                 Poll::Ready(true) | Poll::Pending => Poll::Pending,
                 Poll::Ready(false) => Poll::Ready(self.fail(End::Cut, BodyError::Cut)),
@@ -106,7 +108,10 @@ impl GatewayBody {
             Alarm::TimedOut if exchange.waiting() == Waiting::Client => {
                 Poll::Ready(self.fail(End::Client, BodyError::TooSlow))
             }
-            Alarm::TimedOut => Poll::Ready(self.fail(End::Upstream, BodyError::TooSlow)),
+            Alarm::TimedOut => {
+                exchange.too_late();
+                Poll::Ready(self.fail(End::Upstream, BodyError::TooSlow))
+            }
         }
     }
 
@@ -145,6 +150,7 @@ impl GatewayBody {
             Some(Err(_)) => {
                 self.is_done = true;
                 self.record.end = Some(End::Upstream);
+                self.record.exchange.server_failed();
             }
             None => self.is_done = true,
         }

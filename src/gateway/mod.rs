@@ -37,7 +37,7 @@ use crate::http::{
     read_credential, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
-use crate::revocation::{Admission, Alarm, Watch};
+use crate::revocation::{Admission, Alarm, NotFresh, Watch};
 use crate::telemetry::{AccessBuffer, Labels, WorkerMetrics};
 
 pub use self::body::{BodyError, GatewayBody};
@@ -102,10 +102,9 @@ impl Gateway {
         access: AccessBuffer,
         metrics: Arc<WorkerMetrics>,
     ) -> Rc<Self> {
-        let upstreams = Arc::clone(&shared.upstreams);
         let identity = Arc::clone(&shared.identity);
         Rc::new(Self {
-            forwarder: Forwarder::new(upstreams, identity, Arc::clone(&metrics)),
+            forwarder: Forwarder::new(&shared.upstreams, identity, Arc::clone(&metrics)),
             shared,
             watch,
             access,
@@ -199,8 +198,7 @@ impl Gateway {
             Upgrade::WebSocket => offered_protocols(&head.headers),
             Upgrade::None | Upgrade::Refused => OfferedProtocols::Untouched,
         };
-        record.upstream = Some(settings.upstream);
-        record.is_guarded = true;
+        record.goes_by(settings);
         let inbound = Inbound {
             method: head.method,
             version: head.version,
@@ -243,6 +241,7 @@ impl Gateway {
         if upgrade != Upgrade::WebSocket
             && let Some((admission, place)) = peer.admission(&head.headers, now)
         {
+            self.shared.authenticator.freshness().check()?;
             admission.note_used(now);
             return Ok(Some((admission, place)));
         }
@@ -275,12 +274,17 @@ impl Gateway {
                 Code::RequestTimeout.into()
             }
             Err(Alarm::TimedOut) => {
+                exchange.too_late();
                 record.log_failure(&TooSlow);
                 Code::UpstreamTimeout.into()
             }
             Err(Alarm::Ended(ended)) => {
                 record.end = Some(End::Cut);
                 ended.into()
+            }
+            Err(Alarm::Unverified) => {
+                record.end = Some(End::Cut);
+                NotFresh::Stale.into()
             }
             Err(Alarm::Expired | Alarm::Stale) => Code::SessionExpired.into(),
         };
@@ -342,7 +346,7 @@ impl Gateway {
         head: &request::Parts,
         client: IpAddr,
         request_id: RequestId,
-    ) -> Record {
+    ) -> Box<Record> {
         let exchange = Exchange::new(&self.watch, None);
         Record::begin(self, head, client, request_id, exchange)
     }

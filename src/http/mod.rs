@@ -1,6 +1,6 @@
 //! HTTP without policy: what a request says, and how an answer says no.
 //!
-//! - [`framing`] follows the raw bytes of an HTTP/1 connection and lets only plain heads through.
+//! - [`framing`] reads the bytes of an HTTP/1 connection into requests, strictly.
 //! - [`path`] makes the one form of a path that decides the route and reaches the upstream.
 //! - [`credential`] finds the one credential of a request.
 //! - [`identity`] knows what a client may forge, and tells the upstream of the principal.
@@ -31,14 +31,14 @@ pub mod problem;
 pub mod request_id;
 mod values;
 
-pub use body::{ClientBody, ClientBodyError, Http2Body};
+pub use body::{ClientBody, ClientBodyError, Http1Body, Http2Body};
 pub use credential::{
     Credential, CredentialError, Found, OfferedProtocols, Place, WEBSOCKET_PROTOCOL,
     offered_protocols, read_credential,
 };
 pub use error::{ApiError, Code, FieldError};
 pub use forwarded::{Client, Hop};
-pub use framing::{Dechunked, Dechunker, FollowState, Follower, FramingError};
+pub use framing::{Dechunked, Dechunker, FramingError, Piece, RequestHead, Requests, Stand};
 pub use hop_by_hop::{Upgrade, upgrade_requested};
 pub use host::{Host, HostError};
 pub use identity::{IdentityHeaders, IdentityValues};

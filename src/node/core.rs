@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::NodeError;
+use super::{KeyWatch, Link, NodeError, Shared};
 use crate::accounts::{Accounts, ResetDesk, ResetDeskTask};
 use crate::api::Api;
 use crate::auth::{
@@ -26,6 +26,26 @@ pub(super) struct Core {
     pub(super) accounts: Arc<Accounts>,
     pub(super) api: Arc<Api>,
     pub(super) mail: Option<Post>,
+    /// Where several nodes share the store.
+    pub(super) shared: Option<SharedCore>,
+}
+
+/// What keeps a node up with the others.
+pub(super) struct SharedCore {
+    pub(super) shared: Shared,
+    pub(super) keys: Arc<KeyWatch>,
+    /// Until it runs.
+    link: Option<Link>,
+}
+
+impl SharedCore {
+    const fn new(link: Link, shared: Shared, keys: Arc<KeyWatch>) -> Self {
+        Self {
+            shared,
+            keys,
+            link: Some(link),
+        }
+    }
 }
 
 /// The tasks that send mail, and where they are asked to.
@@ -42,9 +62,13 @@ impl Core {
     /// Opens the store of `config` and builds everything over it; changes run on `runtime`.
     pub(super) fn open(config: &Config, runtime: &Handle) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let StoreUrl::Embedded(file) = &config.store;
+        let StoreUrl::Embedded(file) = &config.store else {
+            return Err(NodeError::SharedStore);
+        };
         let embedded = Embedded::open(file)?;
-        let store: Arc<dyn Store> = Arc::<Embedded>::clone(&embedded);
+        // A store that other nodes write to as well comes with what keeps this one up with them.
+        let shared: Option<Shared> = None;
+        let store = guarded(shared.as_ref(), Arc::<Embedded>::clone(&embedded));
         let tokens = tokens(config, file, clock.as_ref())?;
         let usage = Arc::<KeyUsage>::default();
         let ledger = Arc::new(Ledger::new(Arc::clone(&usage)));
@@ -55,12 +79,20 @@ impl Core {
             Arc::clone(&bells),
             runtime.clone(),
         );
-        let authenticator = Arc::new(Authenticator::new(
+        let authenticator = Authenticator::new(
             Arc::clone(&store),
             Arc::clone(&ledger),
             Arc::clone(&tokens),
             Arc::clone(&clock),
-        ));
+        );
+        let (changes, authenticator) = match &shared {
+            Some(shared) => shared.bound(changes, authenticator),
+            None => (changes, authenticator),
+        };
+        let authenticator = Arc::new(authenticator);
+        let keys = KeyWatch::new(Arc::clone(&tokens), Arc::clone(&clock));
+        let link = |shared: &Shared| shared.link(&ledger, &authenticator, &bells);
+        let shared = shared.map(|shared| SharedCore::new(link(&shared), shared, keys));
         let (reset_desk, mail) = post(config, &clock)?.unzip();
         let accounts = Arc::new(Accounts {
             store: Arc::clone(&store),
@@ -89,8 +121,41 @@ impl Core {
             authenticator,
             accounts,
             mail,
+            shared,
         })
     }
+}
+
+impl Core {
+    /// Begins to keep up with other nodes, where the store is shared, on `runtime`: the tasks end with
+    /// it.
+    pub(super) fn follow(&mut self, runtime: &Handle) {
+        let Some(core) = &mut self.shared else {
+            return;
+        };
+        if let Some(link) = core.link.take() {
+            runtime.spawn(link.run());
+        }
+        if let Some(roll) = core.shared.roll() {
+            runtime.spawn(Arc::clone(&core.keys).run(Arc::clone(roll)));
+        }
+    }
+
+    /// Why this node must not be sent requests, beside what the store says.
+    pub(super) fn not_ready(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        let keys = self.shared.as_ref().map(|core| Arc::clone(&core.keys));
+        move || {
+            let kid = keys.as_ref()?.missing()?;
+            Some(format!(
+                "another node signs sessions with key {kid}, which this node lacks"
+            ))
+        }
+    }
+}
+
+/// The store as everybody but the link has it.
+fn guarded(shared: Option<&Shared>, own: Arc<dyn Store>) -> Arc<dyn Store> {
+    shared.map_or(own, Shared::guarded)
 }
 
 fn tokens(config: &Config, store: &Path, clock: &dyn Clock) -> Result<Arc<Tokens>, NodeError> {

@@ -3,7 +3,7 @@ use std::io;
 use crate::auth::SigningKeyError;
 use crate::mail::StartError;
 use crate::server::{AdminSocketError, ListenError, TlsError};
-use crate::store::OpenError;
+use crate::store::{OpenError, RedisSetupError};
 use crate::telemetry::LogError;
 
 /// Why a node cannot run. Each says what the operator can do.
@@ -21,6 +21,12 @@ pub enum NodeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// A store that several nodes share.
+    #[error("[store] url names Redis, which this node cannot use yet; write \"embedded:FILE\"")]
+    SharedStore,
+    /// The store in Redis.
+    #[error(transparent)]
+    Redis(#[from] RedisSetupError),
     /// A signing key.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),
@@ -45,7 +51,7 @@ pub enum NodeError {
 }
 
 impl NodeError {
-    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { what, source }
     }
 }

@@ -23,7 +23,8 @@ impl Local {
     /// [`NodeError`]; a store that a running node has open is one.
     pub fn open(config: &Config) -> Result<Self, NodeError> {
         let runtime = runtime::control().map_err(NodeError::system("a runtime"))?;
-        let core = Core::open(config, runtime.handle())?;
+        let mut core = Core::open(config, runtime.handle())?;
+        core.follow(runtime.handle());
         Ok(Self { core, runtime })
     }
 

@@ -72,6 +72,7 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
     let drain = crew.drain.clone();
     let store = Arc::clone(&core.store);
     control.spawn(keep_house(Arc::clone(&store), Arc::clone(&core.ledger)));
+    core.follow(control.handle());
     let socket = AdminSocket::bind(&config.admin.socket)?;
     control.spawn(socket.serve(Arc::clone(&core.api), backup_of(&core)));
     let admin = Arc::new(crew.admin(&core, &access));
@@ -81,6 +82,10 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
     let signals = Signals::listen()?;
     let (delay, timeout) = (config.server.drain_delay, config.server.drain_timeout);
     control.spawn(signals.lead_out(drain.clone(), delay, timeout));
+
+    let upstreams = Arc::clone(&crew.shared.upstreams);
+    control.spawn(Arc::clone(&upstreams).attend());
+    control.block_on(upstreams.looked_up());
 
     let workers = crew.start(bound.workers)?;
     tell(&bound.started);
@@ -166,7 +171,7 @@ impl Crew {
                 .collect(),
             shared: Arc::new(Shared {
                 routes: Routes::new(&config.routes),
-                upstreams: Arc::new(Upstreams::new(&config.upstreams)),
+                upstreams: Arc::new(Upstreams::new(&config.upstreams, &config.dns)),
                 identity: Arc::new(IdentityHeaders::new(&config.identity_headers)),
                 trusted_proxies: config.server.trusted_proxies.clone(),
                 authenticator: Arc::clone(&core.authenticator),
@@ -190,6 +195,7 @@ impl Crew {
         Admin {
             drain: self.drain.clone(),
             store: Arc::clone(&core.store),
+            not_ready: Box::new(core.not_ready()),
             metrics: metrics(labels, self.metrics.clone(), core, upstreams, access),
         }
     }
@@ -207,7 +213,9 @@ impl Crew {
                 let watch = Watch::new();
                 let attended = Rc::clone(&watch);
                 let time = Arc::clone(&clock);
-                tokio::task::spawn_local(async move { attended.attend(bell, time).await });
+                let freshness = Arc::clone(shared.authenticator.freshness());
+                let attending = async move { attended.attend(bell, time, freshness).await };
+                tokio::task::spawn_local(attending);
                 let gateway = Gateway::new(shared, watch, access, metrics);
                 let worker = Worker::new(gateway, settings, drain, tls, clock);
                 worker.serve(sockets, room).await
@@ -283,7 +291,8 @@ async fn write_usage(store: &dyn Store, ledger: &Ledger) {
     if used.is_empty() {
         return;
     }
-    if let Err(error) = store.note_used(used).await {
+    if let Err(error) = store.note_used(used.clone()).await {
+        ledger.usage().give_back(used);
         tracing::warn!(
             error = &error as &dyn std::error::Error,
             "key usage not written"

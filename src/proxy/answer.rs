@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::connection::{Connection, Pool};
 use super::decoder::Decoder;
-use super::server::Place;
+use super::upstreams::Place;
 use super::{AnswerError, Exchange, Waiting};
 
 /// The body of an upstream's answer, with the connection it comes over: at its end the connection
@@ -29,7 +29,7 @@ pub(super) struct Source {
     pub(super) pool: Rc<Pool>,
     pub(super) max_idle: usize,
     /// The exchange's place in its upstream, held until the body has come.
-    pub(super) _place: Option<Place>,
+    pub(super) _place: Place,
 }
 
 impl UpstreamBody {

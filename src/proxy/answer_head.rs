@@ -99,6 +99,12 @@ impl<'a> HeadReader<'a> {
         }
     }
 
+    /// Begins anew, with another answer to the same request.
+    pub(super) fn begin_anew(&mut self) {
+        let spare = std::mem::take(&mut self.headers);
+        *self = Self::new(self.is_head, spare, self.dropped);
+    }
+
     /// Whether nothing of an answer has come.
     pub(super) const fn is_untouched(&self) -> bool {
         self.length == 0 && self.seen == 0

@@ -14,6 +14,7 @@ use super::AnswerError;
 use super::answer_head::{AnswerHead, Head, HeadReader};
 use super::stream::Stream;
 use super::upload::{Upload, UploadError};
+use super::upstreams::{Again, Target};
 
 /// A connection to a server, driven by whoever uses it.
 ///
@@ -40,8 +41,11 @@ pub(super) struct Connection {
 #[derive(Debug)]
 pub(super) struct SendFailed {
     pub(super) error: SendError,
-    /// The request, where it may be sent once more over another connection.
-    pub(super) again: Option<Upload>,
+    /// The request, where it may be sent once more, and why it may.
+    pub(super) again: Option<(Again, Upload)>,
+    /// Whether a kept connection broke before anything of an answer came: the server may just have
+    /// closed it.
+    pub(super) was_stale: bool,
 }
 
 /// Whose fault it was.
@@ -52,13 +56,13 @@ pub(super) enum SendError {
 }
 
 impl Connection {
-    /// Connects to `address`, a host and port.
+    /// Connects to `target`.
     ///
     /// # Errors
     ///
     /// As the system says.
-    pub(super) async fn connect(address: &str) -> io::Result<Self> {
-        Ok(Self::new(Stream::connect(address).await?))
+    pub(super) async fn connect(target: &Target) -> io::Result<Self> {
+        Ok(Self::new(Stream::connect(target).await?))
     }
 
     fn new(stream: Stream) -> Self {
@@ -85,15 +89,13 @@ impl Connection {
         reader: &mut HeadReader<'_>,
     ) -> Poll<Result<AnswerHead, SendFailed>> {
         let polled = ready!(self.poll_answered(cx, reader));
-        Poll::Ready(polled.map_err(|error| {
-            // A server that closed a kept connection when nobody asked anything is not to blame.
-            let upload = self.upload.take();
-            let upload = upload.filter(|_| self.is_used && reader.is_untouched());
-            let again = match &error {
+        Poll::Ready(polled.map_err(|error| SendFailed {
+            again: match &error {
                 SendError::Client => None,
-                SendError::Server(_) => upload.and_then(Upload::again),
-            };
-            SendFailed { error, again }
+                SendError::Server(_) => self.take_again(),
+            },
+            was_stale: self.is_used && reader.is_untouched(),
+            error,
         }))
     }
 
@@ -165,6 +167,16 @@ impl Connection {
             self.room = LARGE_READ.min(2 * self.room);
         }
         Poll::Ready(Ok(read))
+    }
+
+    /// Whether its request may be sent once more.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.upload.as_ref().is_some_and(Upload::may_repeat)
+    }
+
+    /// The request, to be sent once more over another connection, and why it may be.
+    pub(super) fn take_again(&mut self) -> Option<(Again, Upload)> {
+        self.upload.take().and_then(Upload::again)
     }
 
     /// The buffer of the request's head, once the request was sent whole.

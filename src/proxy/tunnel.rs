@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::server::Place;
 use super::stream::Stream;
+use super::upstreams::Place;
 use super::websocket::{CLOSE_1008, Frames};
 use super::{Exchange, Waiting};
 
@@ -27,7 +27,7 @@ pub struct Tunnel {
     is_flushed: bool,
     exchange: Rc<Exchange>,
     patience: Duration,
-    _place: Option<Place>,
+    _place: Place,
 }
 
 /// How a tunnel ended.
@@ -59,7 +59,7 @@ impl Tunnel {
         early: Bytes,
         exchange: Rc<Exchange>,
         patience: Duration,
-        place: Option<Place>,
+        place: Place,
     ) -> Self {
         Self {
             upstream,

@@ -9,6 +9,7 @@ use tokio::io::AsyncWrite;
 
 use super::RequestBody;
 use super::batch::Batch;
+use super::upstreams::Again;
 use crate::http::header::write_field;
 
 /// A request on its way to an upstream: its head, and its body as the client sends it.
@@ -103,14 +104,25 @@ impl Upload {
         self.body.open_gate()
     }
 
-    /// Makes it as it was before it was sent, for another connection. Nothing, where the server may have
-    /// acted on it and acting twice could do harm.
-    pub(super) fn again(mut self) -> Option<Self> {
-        if self.has_sent && !self.is_repeatable {
+    /// Whether it may be sent once more: the server cannot have acted on it, or acting twice does no
+    /// harm.
+    pub(super) const fn may_repeat(&self) -> bool {
+        !self.has_sent || self.is_repeatable
+    }
+
+    /// Makes it as it was before it was sent, for another connection, if it may be sent once more.
+    pub(super) fn again(mut self) -> Option<(Again, Self)> {
+        if !self.may_repeat() {
             return None;
         }
+        let why = if self.has_sent {
+            Again::Broken
+        } else {
+            Again::Unsent
+        };
+        self.has_sent = false;
         self.batch.rewind();
-        Some(self)
+        Some((why, self))
     }
 
     /// The buffer of the head, to be used again.

@@ -1,4 +1,4 @@
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -27,6 +27,7 @@ pub struct Worker {
     open: Cell<usize>,
     none_open: Notify,
     date: RefCell<(i64, HeaderValue)>,
+    scratch: RefCell<Vec<u8>>,
 }
 
 /// The bounds of connections.
@@ -41,6 +42,8 @@ pub struct WorkerSettings {
     http2: Http2,
 }
 
+/// What is read at once of a request's head; most have a tenth of it.
+const SCRATCH_BYTES: usize = 8 * 1024;
 /// How often access lines are handed on, and connections of upstreams looked through.
 const FLUSH: Duration = Duration::from_millis(100);
 const FLUSHES_A_SWEEP: u32 = 10;
@@ -95,6 +98,7 @@ impl Worker {
             open: Cell::new(0),
             none_open: Notify::new(),
             date: RefCell::new((i64::MIN, HeaderValue::from_static(""))),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
         })
     }
 
@@ -151,6 +155,11 @@ impl Worker {
         if self.open.get() == 0 {
             self.none_open.notify_waiters();
         }
+    }
+
+    /// Room to read into. It is everybody's: to be copied from before anybody else reads.
+    pub(super) fn scratch(&self) -> RefMut<'_, Vec<u8>> {
+        self.scratch.borrow_mut()
     }
 
     /// The time as the header `Date` has it, made once a second.

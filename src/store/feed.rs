@@ -69,8 +69,9 @@ pub struct Entry {
     pub number: u64,
     /// What it means for admissions.
     pub change: Change,
-    /// The session epoch of the user since then, where the change raised it. Epochs only rise, so a
-    /// store that shows a lower one has lost the change.
+    /// The session epoch of the user since then, where their sessions ended. Epochs only rise, so a
+    /// store that shows a lower one has lost the change. Nothing with [`Change::User`]: they were
+    /// deleted.
     pub epoch: Option<u64>,
     /// Until when a revoked session must be remembered.
     pub forget_at: Option<Timestamp>,

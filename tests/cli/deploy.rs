@@ -45,7 +45,9 @@ fn credentials() -> Vec<(String, String)> {
 #[test]
 fn the_unit_and_the_image_have_the_folders_of_the_example() {
     let config = config();
-    let StoreUrl::Embedded(store) = &config.store;
+    let StoreUrl::Embedded(store) = &config.store else {
+        panic!("the example has an embedded store");
+    };
 
     assert_eq!(unit("StateDirectory"), ["dariet"]);
     assert_eq!(unit("RuntimeDirectory"), ["dariet"]);

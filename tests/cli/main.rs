@@ -10,6 +10,7 @@ mod check;
 mod demo;
 mod deploy;
 mod keys;
+mod moving;
 mod prompt;
 mod serve;
 mod signing_key;

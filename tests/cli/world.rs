@@ -129,6 +129,12 @@ impl House {
         ])
     }
 
+    /// What curl prints when it asks for `path` with a token or key.
+    pub fn ask(&self, path: &str, credential: &str) -> Value {
+        let authorization = format!("authorization: Bearer {credential}");
+        curl(&[&self.url(path), "-H", &authorization])
+    }
+
     /// Creates a user of this name with a password that was made; answers it.
     pub fn user(&self, name: &str, role: &str) -> String {
         let email = format!("{name}@example.com");

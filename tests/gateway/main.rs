@@ -24,3 +24,4 @@ mod seeing;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+mod upstreams;

@@ -62,6 +62,13 @@ impl Setup {
         self
     }
 
+    /// Adds an upstream whose servers are written as the test says.
+    pub fn upstream_at(mut self, name: &str, servers: &str, lines: &str) -> Self {
+        let upstream = format!("[upstreams.{name}]\nservers = [{servers}]\n{lines}\n");
+        self.upstreams.push_str(&upstream);
+        self
+    }
+
     /// Adds a route with more lines of its own.
     pub fn route(mut self, path: &str, upstream: &str, lines: &str) -> Self {
         let route = format!("[[routes]]\npath = {path:?}\nupstream = {upstream:?}\n{lines}\n");

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::message::{Answer, Call, Fields, Request};
@@ -57,6 +57,10 @@ impl Wire {
 
     pub fn of_plain(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
+        Self::new(stream, End::Fin)
+    }
+
+    pub fn of_unix(stream: UnixStream) -> Self {
         Self::new(stream, End::Fin)
     }
 

@@ -103,6 +103,22 @@ impl World {
         wire.call(&Call::get(path)).await
     }
 
+    /// The metrics as they are now.
+    pub async fn metrics(&self) -> String {
+        let answer = self.ask_ops("/metrics").await.expect(200);
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    }
+
+    /// Waits until the metrics have this line.
+    pub async fn metric(&self, line: &str) {
+        let wait = async {
+            while !self.metrics().await.lines().any(|other| other == line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(line, wait).await;
+    }
+
     /// A new connection for HTTP/1.1 over TLS.
     pub async fn wire(&self) -> Wire {
         Wire::of_tls(self.tls(&[b"http/1.1"], ALL_VERSIONS).await)

@@ -15,7 +15,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 
 /// The settings whose value in the reference is an example, since they have no default or one that
 /// depends on the machine.
-const EXAMPLES: [&str; 19] = [
+const EXAMPLES: [&str; 38] = [
     "mail.ca",
     "mail.from",
     "mail.password",
@@ -25,16 +25,35 @@ const EXAMPLES: [&str; 19] = [
     "routes.allow",
     "routes.allow.methods",
     "routes.allow.role",
+    "routes.connect_timeout",
     "routes.host",
+    "routes.idle_timeout",
     "routes.path",
     "routes.public",
+    "routes.response_timeout",
+    "routes.timeout",
     "routes.upstream",
     "server.tls.certificate",
     "server.tls.private_key",
     "server.workers",
     "sessions.signing_keys.file",
     "sessions.signing_keys.sign_from",
+    "store.ca",
+    "store.client_certificate",
+    "store.client_key",
+    "store.password",
+    "store.password_file",
+    "store.sentinel_password",
+    "store.sentinel_password_file",
+    "store.sentinel_user",
+    "store.url",
+    "store.user",
+    "upstreams.*.health_check.host",
+    "upstreams.*.health_check.path",
     "upstreams.*.servers",
+    "upstreams.*.servers.url",
+    "upstreams.*.servers.weight",
+    "upstreams.*.timeout",
 ];
 
 /// What the environment of a service holds, as the documents use it.
@@ -45,7 +64,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("smtp-password"), "hunter2\n").unwrap();
+        for secret in ["smtp-password", "redis-password"] {
+            fs::write(folder.path().join(secret), "hunter2\n").unwrap();
+        }
         Self { folder }
     }
 
@@ -54,6 +75,7 @@ impl World {
         let set = [
             ("CREDENTIALS_DIRECTORY", folder),
             ("SMTP_PASSWORD", "hunter2"),
+            ("REDIS_PASSWORD", "hunter2"),
         ];
         Environment::from(set.map(|(name, value)| (name.to_owned(), value.to_owned())))
     }

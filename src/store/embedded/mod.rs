@@ -6,7 +6,9 @@
 mod backup;
 mod disk;
 mod door;
+mod export;
 mod fault;
+mod import;
 mod keys;
 mod open;
 mod place;
@@ -18,6 +20,7 @@ mod traces;
 mod users;
 mod writer;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,15 +28,16 @@ use redb::ReadTransaction;
 use uuid::Uuid;
 
 pub use backup::BackupError;
+pub use import::import;
 pub use open::OpenError;
 pub use place::Existing;
-pub use restore::{RestoreError, RestoreReport, RevivedKey, restore};
+pub use restore::{RestoreError, restore};
 
 use self::door::Door;
 use self::fault::Fault;
 use self::tables::Tables;
 use self::writer::Writer;
-use super::{Answer, Change, Durability, MemoryLimits, Recorded};
+use super::{Answer, Change, Durability, ExportError, Item, MemoryLimits, Recorded};
 
 /// How many rate limits are kept in memory at a time: about 20 MB when all are in use.
 const MAX_LIMITS: usize = 100_000;
@@ -91,6 +95,16 @@ impl Embedded {
     /// [`BackupError`]; no file is left behind then.
     pub fn backup(&self, to: &Path) -> Result<(), BackupError> {
         backup::write(&self.door, to)
+    }
+
+    /// Shows everything the store holds at this moment, users before their keys, while it goes on.
+    /// It blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`]; the first error of `see` ends it.
+    pub fn export(&self, see: impl FnMut(Item) -> io::Result<()>) -> Result<(), ExportError> {
+        export::show(&self.door, see)
     }
 
     fn read<'a, T, F>(&'a self, look: F) -> Answer<'a, T>

@@ -9,9 +9,9 @@ use redb::{ReadableTable as _, StorageBackend as _};
 use super::fault::Fault;
 use super::open::{Check, OpenError, open_file};
 use super::place::{Draft, Existing};
-use super::tables::{Tables, parsed, record};
-use crate::domain::{Email, KeyId, KeyName, Timestamp};
-use crate::store::{KeyRecord, UserRecord};
+use super::tables::{Tables, parsed};
+use crate::domain::Timestamp;
+use crate::store::{Revival, RevivalReport};
 
 /// Why a backup was not restored. Where there was a store, it is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -40,28 +40,6 @@ pub enum RestoreError {
     Store(#[source] OpenError),
 }
 
-/// What a restored store holds, so that the operator can revoke again what must not live.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RestoreReport {
-    /// How many users there are. All their sessions have ended, and their mailed reset links.
-    pub users: u64,
-    /// The API keys that work again, those too that were revoked after the backup was made.
-    pub keys: Vec<RevivedKey>,
-}
-
-/// An API key that works again. If its owner is inactive, it does when they are active.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RevivedKey {
-    /// Which key.
-    pub id: KeyId,
-    /// What its owner calls it.
-    pub name: KeyName,
-    /// Its first characters.
-    pub shown_prefix: String,
-    /// Its owner's address.
-    pub owner: Email,
-}
-
 /// Makes the backup `from` the store at `to`, which no process may have open.
 ///
 /// It is another store than the one it was saved from: it has a new id, every session of before has
@@ -76,7 +54,7 @@ pub fn restore(
     to: &Path,
     existing: Existing,
     now: Timestamp,
-) -> Result<RestoreReport, RestoreError> {
+) -> Result<RevivalReport, RestoreError> {
     let backup = |error| RestoreError::Backup(OpenError::io(from, error));
     let store = |error| RestoreError::Store(OpenError::io(to, error));
 
@@ -94,7 +72,7 @@ pub fn restore(
     let (draft, mut file) = Draft::beside(to).map_err(store)?;
     io::copy(&mut &source, &mut file).map_err(store)?;
     let opened = open_file(file, from, Check::Whole).map_err(RestoreError::Backup)?;
-    let fill = || -> Result<RestoreReport, Fault> {
+    let fill = || -> Result<RevivalReport, Fault> {
         let transaction = opened.database.begin_write()?;
         let report = revive(&mut Tables::open(&transaction)?, now)?;
         transaction.commit()?;
@@ -135,44 +113,20 @@ fn lock_replaced(to: &Path, existing: Existing) -> Result<Option<FileBackend>, R
     Ok(Some(lock))
 }
 
-fn revive(tables: &mut Tables<'_>, now: Timestamp) -> Result<RestoreReport, Fault> {
+fn revive(tables: &mut Tables<'_>, now: Timestamp) -> Result<RevivalReport, Fault> {
     tables.found()?;
-    let keys = revived_keys(tables, now)?;
+    let mut revival = Revival::new(now);
     let mut users = Vec::new();
     for entry in tables.users.iter()? {
-        users.push(parsed::<UserRecord>(entry?.1.value())?);
+        users.push(revival.user(parsed(entry?.1.value())?));
+    }
+    for entry in tables.keys.iter()? {
+        revival.key(&parsed(entry?.1.value())?);
     }
 
     tables.resets.retain(|_, _| false)?;
-    for user in &mut users {
-        // The time, not the next number: tokens of the next numbers were made after the backup, or
-        // after it was restored before.
-        let now = u64::try_from(now.as_millis()).unwrap_or(0);
-        user.epoch = user.epoch.saturating_add(1).max(now);
-        user.version = user.version.saturating_add(1);
-        user.reset = None;
+    for user in &users {
         tables.put_user(user)?;
     }
-    let users = u64::try_from(users.len()).unwrap_or(u64::MAX);
-    Ok(RestoreReport { users, keys })
-}
-
-fn revived_keys(tables: &Tables<'_>, now: Timestamp) -> Result<Vec<RevivedKey>, Fault> {
-    let mut found = Vec::new();
-    for entry in tables.keys.iter()? {
-        let key: KeyRecord = parsed(entry?.1.value())?;
-        let owner: Option<UserRecord> = record(&tables.users, key.user.as_bytes())?;
-        let is_dead = key.revoked_at.is_some() || key.is_expired(now);
-        let (false, Some(owner)) = (is_dead, owner) else {
-            continue;
-        };
-        found.push(RevivedKey {
-            id: key.id,
-            name: key.name,
-            shown_prefix: key.shown_prefix,
-            owner: owner.email,
-        });
-    }
-    found.sort_by_key(|key| key.id);
-    Ok(found)
+    Ok(revival.report())
 }
