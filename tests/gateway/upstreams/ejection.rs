@@ -77,7 +77,7 @@ async fn failures_that_are_not_in_a_row_are_forgiven() {
 
 #[tokio::test]
 async fn a_server_comes_back_slowly() {
-    let gone = nowhere().await;
+    let gone = nowhere();
     let mut other = Service::echo().await;
     let lines = "slow_start = \"1h\"\n[upstreams.service.ejection]\ntime = \"200ms\"";
     let world = gateway_before(&[gone, other.address], lines).await;
@@ -123,7 +123,7 @@ async fn no_more_servers_are_left_alone_than_the_share_while_one_works() {
 
 #[tokio::test]
 async fn when_every_server_fails_the_answer_comes_at_once_until_a_trial_goes_well() {
-    let (one, other) = (nowhere().await, nowhere().await);
+    let (one, other) = (nowhere(), nowhere());
     let lines = "[upstreams.service.ejection]\ntime = \"500ms\"\nmax_time = \"1h\"";
     let world = gateway_before(&[one, other], lines).await;
     let mut wire = world.wire().await;
