@@ -147,6 +147,10 @@ impl GatewayBody {
                 );
                 self.is_done = self.is_source_done();
             }
+            Some(Err(BodyError::Upstream(AnswerError::RequestCut))) => {
+                self.is_done = true;
+                self.record.end = Some(End::Client);
+            }
             Some(Err(_)) => {
                 self.is_done = true;
                 self.record.end = Some(End::Upstream);
