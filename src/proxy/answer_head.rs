@@ -3,7 +3,7 @@ mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hyper::ext::ReasonPhrase;
@@ -12,7 +12,7 @@ use memchr::memchr;
 use super::AnswerError;
 use super::answer_error::{MAX_FIELDS, MAX_INTERIM};
 use super::decoder::Decoder;
-use crate::http::framing::read_field;
+use crate::http::framing::{field_value, read_field};
 use crate::http::header::{elements_of, lists};
 use crate::http::hop_by_hop::{Named, stays_with_upstream};
 use crate::http::{Dechunker, FramingError};
@@ -332,9 +332,4 @@ fn read_length(digits: &[u8]) -> Result<u64, FramingError> {
     }
     let digits = digits.iter().map(|digit| u64::from(digit - b'0'));
     Ok(digits.fold(0, |length, digit| length * 10 + digit))
-}
-
-/// The value of a field in the answer's head or trailers.
-pub(super) fn field_value(text: Bytes) -> Result<HeaderValue, FramingError> {
-    HeaderValue::from_maybe_shared(text).map_err(|_| FramingError::HeaderValue)
 }

@@ -4,12 +4,10 @@ mod tests;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Frame;
-use memchr::memchr;
 
 use super::AnswerError;
 use super::answer_error::MAX_FIELDS;
-use super::answer_head::field_value;
-use crate::http::framing::read_field;
+use crate::http::framing::read_trailers;
 use crate::http::{Dechunked, Dechunker};
 
 /// How far the body of an answer reaches (RFC 9112 §6.3), and how far it has come.
@@ -80,23 +78,10 @@ impl Decoder {
     }
 }
 
-/// The headers in these lines, which end with an empty one.
 fn trailers(lines: &Bytes) -> Result<HeaderMap, AnswerError> {
-    let mut trailers = HeaderMap::new();
-    let mut start = 0;
-    while let Some(at) = memchr(b'\n', lines.get(start..).unwrap_or_default()) {
-        let line = lines.get(start..start + at).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            break;
-        }
-        let (name, value) = read_field(line)?;
-        let value = lines.slice(start + value.start..start + value.end);
-        if trailers.len() >= MAX_FIELDS {
-            return Err(AnswerError::TooManyHeaders);
-        }
-        trailers.append(name, field_value(value)?);
-        start += at + 1;
+    let trailers = read_trailers(lines)?;
+    if trailers.len() > MAX_FIELDS {
+        return Err(AnswerError::TooManyHeaders);
     }
     Ok(trailers)
 }
