@@ -120,6 +120,12 @@ impl IdentityHeaders {
         ]
     }
 
+    /// Whether an identity header may have this name: nothing else has a meaning for it.
+    #[must_use]
+    pub fn may_be(name: &HeaderName) -> bool {
+        !is_hop_by_hop(name) && !is_reserved(name.as_str())
+    }
+
     /// Whether an upstream could take `name` for an identity header: some read `_` and `.` as `-`.
     #[must_use]
     pub fn covers(&self, name: &HeaderName) -> bool {
@@ -151,7 +157,7 @@ fn header(
 fn identity_name(section: &mut Section<'_>, key: &'static str) -> Option<HeaderName> {
     let text = section.text(key)?;
     let name = header_name(&text)?;
-    if is_hop_by_hop(&name) || is_reserved(name.as_str()) {
+    if !IdentityHeaders::may_be(&name) {
         text.wrong(
             "is a header with a meaning of its own",
             "write another name, such as \"X-Auth-User-Id\"",

@@ -16,7 +16,7 @@ mod shared_clock;
 mod timestamp;
 mod uptime;
 
-pub use address::push_address;
+pub use address::AddressText;
 pub use api_key::{ApiKey, ApiKeyError};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use digest::Digest;

@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Uri, request};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Uri, request};
 use ipnet::IpNet;
 
 use self::body::Source;
@@ -35,8 +36,8 @@ use crate::config::{self, Access, Hsts};
 use crate::domain::{Clock, Timestamp};
 use crate::http::{
     ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
-    PathError, Place, RequestId, Upgrade, check_values, forwarded, read_credential,
-    remove_credentials, remove_offered_tokens, upgrade_requested,
+    PathError, Place, RequestId, Upgrade, check_values, forwarded, offered_protocols,
+    read_credential, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
 use crate::revocation::{Admission, Alarm, NotFresh, Watch};
@@ -185,7 +186,7 @@ impl Gateway {
         peer: &Peer,
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
-        let (mut head, body, client) = (received.head, received.body, received.client);
+        let Received { head, body, client } = received;
         refuse_method(&head.method)?;
         check_values(&head)?;
         let host = Host::of(&head)?;
@@ -217,7 +218,10 @@ impl Gateway {
         }
 
         let settings = &route.config;
-        let offered = self.scrub(&mut head.headers, settings);
+        let offered = match upgrade {
+            Upgrade::WebSocket => offered_protocols(&head.headers),
+            Upgrade::None | Upgrade::Refused => OfferedProtocols::Untouched,
+        };
         record.goes_by(settings);
         let inbound = Inbound {
             method: head.method,
@@ -231,6 +235,7 @@ impl Gateway {
             scheme: peer.scheme,
             client_certificate: peer.client_certificate.clone(),
             keep_headers: settings.keep_headers.clone(),
+            passes_credential: settings.pass_credential,
             request_id: record.request_id.clone(),
             upgrade,
             upstream: settings.upstream,
@@ -242,17 +247,6 @@ impl Gateway {
         };
         let answer = self.forward(admitted, record).await?;
         Ok(Passed::from_upstream(answer, place, offered))
-    }
-
-    /// Takes out what the client may not say to an upstream.
-    fn scrub(&self, headers: &mut HeaderMap, route: &config::Route) -> OfferedProtocols {
-        let identity = &self.shared.identity;
-        identity.strip_except(headers, &route.keep_headers);
-        if route.pass_credential {
-            remove_offered_tokens(headers)
-        } else {
-            remove_credentials(headers)
-        }
     }
 
     /// The admission of the request's credential, and where it stood; none on a public route, where
@@ -291,8 +285,10 @@ impl Gateway {
         let exchange = Rc::clone(&record.exchange);
         // Boxed, as are the API and the look-up: futures are moved when they begin, and each one
         // around this would be larger by several times its size.
-        let forwarding = Box::pin(self.forwarder.forward(admitted));
-        let forwarded = watched(&exchange, forwarding).await;
+        let forwarded = match self.forwarder.forward(admitted) {
+            Ok(forwarding) => watched(&exchange, Box::pin(forwarding)).await,
+            Err(error) => Ok(Err(error)),
+        };
         let error = match forwarded {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => {
@@ -405,10 +401,10 @@ struct Received {
 }
 
 /// The target as the upstream gets it: the normal path, and the query as it is.
-fn upstream_target(path: &NormalPath<'_>, target: &Uri) -> Result<Uri, PathError> {
+fn upstream_target(path: &NormalPath<'_>, target: &Uri) -> Result<PathAndQuery, PathError> {
     match target.path_and_query() {
-        Some(original) => Ok(path.target(original)?.into()),
-        None => Ok(Uri::from_static("/")),
+        Some(original) => path.target(original),
+        None => Ok(PathAndQuery::from_static("/")),
     }
 }
 

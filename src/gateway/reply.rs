@@ -36,7 +36,7 @@ impl Passed {
                     let headers = response.headers_mut().entry(header::CACHE_CONTROL);
                     headers.or_insert(HeaderValue::from_static("private"));
                 }
-                Self::Answer(response.map(|body| Source::Upstream(Box::new(body))))
+                Self::Answer(response.map(Source::Upstream))
             }
             Answer::Switched(mut response, tunnel) => {
                 hop_by_hop::set_upgrade(response.headers_mut());

@@ -15,13 +15,13 @@ mod line;
 mod tests;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 
 use self::head::{Body, Head};
 use super::{ApiError, Code};
 
 pub use self::dechunk::{Dechunked, Dechunker};
-pub use self::field::read_field;
+pub use self::field::{field_value, read_field, read_trailers};
 pub use self::head::RequestHead;
 
 /// Reads the requests that one HTTP/1 client sends, out of bytes that come in pieces.
@@ -229,7 +229,9 @@ impl Requests {
                 let piece = match chunks.next(held)? {
                     None => None,
                     Some(Dechunked::Data(data)) => Some(Piece::Data(data)),
-                    Some(Dechunked::Trailers(lines)) => Some(Piece::Trailers(trailers(&lines)?)),
+                    Some(Dechunked::Trailers(lines)) => {
+                        Some(Piece::Trailers(read_trailers(&lines)?))
+                    }
                 };
                 (piece, chunks.is_done())
             }
@@ -277,23 +279,6 @@ fn take(held: &mut BytesMut, length: usize) -> Bytes {
     } else {
         held.split_to(length).freeze()
     }
-}
-
-/// The fields of trailers, whose lines were checked.
-fn trailers(lines: &Bytes) -> Result<HeaderMap, FramingError> {
-    let mut fields = HeaderMap::new();
-    let mut start = 0;
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        let text = line.strip_suffix(b"\r\n").unwrap_or(line);
-        if !text.is_empty() {
-            let (name, value) = read_field(text)?;
-            let value = lines.slice(start + value.start..start + value.end);
-            let value = HeaderValue::from_maybe_shared(value);
-            fields.append(name, value.map_err(|_| FramingError::HeaderValue)?);
-        }
-        start += line.len();
-    }
-    Ok(fields)
 }
 
 /// The smaller of the two.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::upstreams::{Place, Stream};
+use super::stream::Stream;
+use super::upstreams::Place;
 use super::websocket::{CLOSE_1008, Frames};
 use super::{Exchange, Waiting};
 

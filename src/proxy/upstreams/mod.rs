@@ -16,7 +16,6 @@ mod queue;
 mod resolver;
 mod server;
 mod standing;
-mod stream;
 mod tell;
 mod upstream;
 
@@ -35,7 +34,6 @@ pub(super) use self::pick::NotPicked;
 pub(super) use self::place::Place;
 pub(super) use self::server::Target;
 pub(super) use self::standing::Failure;
-pub(super) use self::stream::Stream;
 pub(super) use self::upstream::{Again, Upstream};
 
 /// The upstreams of a node, as all workers see them.

@@ -6,6 +6,7 @@ mod headers;
 pub mod https;
 mod identity;
 mod lengths;
+mod liars;
 mod paths;
 mod pool;
 mod pressure;

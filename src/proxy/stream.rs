@@ -9,11 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
-use super::Target;
+use super::upstreams::Target;
 
-/// A connection to a server, before HTTP is spoken over it.
+/// What a connection to a server is made of.
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub(super) enum Stream {
     /// Over TCP.
     Tcp(TcpStream),
     /// TLS over TCP. Boxed: it is twenty times as large.
@@ -31,7 +31,7 @@ impl Stream {
     /// # Errors
     ///
     /// As the system says, or when the server is not who it should be.
-    pub(crate) async fn connect(target: &Target) -> io::Result<Self> {
+    pub(super) async fn connect(target: &Target) -> io::Result<Self> {
         match target {
             Target::Tcp(address) => Ok(Self::Tcp(tcp(address).await?)),
             Target::Tls(address, server) => {
