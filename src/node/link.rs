@@ -151,15 +151,11 @@ impl Link {
     }
 
     async fn apply(&self, entries: &[Entry]) {
-        let applied = self.applier.apply(entries);
-        if applied.concerned > 0 {
+        if self.applier.apply(entries) > 0 {
             self.ring().await;
         }
         let more = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         self.state.applied.fetch_add(more, Ordering::Relaxed);
-        for span in applied.came_back_after {
-            self.state.came_back_after.count(span);
-        }
     }
 
     /// Has every worker cut what has ended. All bells have rung when this returns, though a worker that

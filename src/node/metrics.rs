@@ -124,7 +124,7 @@ fn link_metrics(metrics: &mut Metrics, shared: &Shared) {
         state.doubts(doubt)
     });
     let help = "From when a change of this node was recorded until it came back through the log";
-    let spans = Arc::clone(&shared.state().came_back_after);
+    let spans = Arc::clone(shared.recent().round_trips());
     metrics.spans("store_change_round_trip", help, spans);
 }
 

@@ -79,6 +79,12 @@ impl Shared {
         )
     }
 
+    /// What may have to be sent again.
+    #[must_use]
+    pub const fn recent(&self) -> &Arc<Recent> {
+        &self.recent
+    }
+
     /// The clock that nodes share.
     #[must_use]
     pub const fn clock(&self) -> &Arc<SharedClock> {

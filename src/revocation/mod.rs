@@ -22,7 +22,7 @@ mod usage;
 mod watch;
 
 pub use admission::{Admission, Ended};
-pub use applier::{Applied, Applier};
+pub use applier::Applier;
 pub use bells::{Bell, Bells};
 pub use changes::Changes;
 pub use follower::{Doubt, Follower, Heard, Pace, Step};

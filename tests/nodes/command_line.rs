@@ -92,6 +92,62 @@ async fn check_online_says_what_could_be_lost_and_fails_where_no_node_must_run()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_redis_of_the_example_has_what_nodes_need_and_lets_them_do_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let users = include_str!("../../deploy/redis-users.acl");
+    let users = file("users.acl", &users.replace("PASSWORD", "hunter2"));
+    let password = file("password", "hunter2\n");
+    let mut redis = RedisBuilder::default().setting(format!("aclfile {users}"));
+    for line in include_str!("../../deploy/redis.conf").lines() {
+        // The rest is where it stands.
+        if !["#", "bind", "port", "dir", "aclfile"]
+            .iter()
+            .any(|it| line.starts_with(it))
+        {
+            redis = redis.setting(line);
+        }
+    }
+    let redis = redis.start();
+    let account = format!("user = \"gateway\"\npassword_file = {password:?}\n");
+
+    let fleet = Fleet::with(2, at(&redis), &account).await;
+
+    let (here, there) = (&fleet.nodes[0], &fleet.nodes[1]);
+    let user = here.new_user("ada", "viewer").await;
+    let key = here.new_key(&user).await;
+    let doomed = &fleet.probe(&key.key)[1];
+    doomed.gets(200).await;
+    let list = Call::get("/api/auth/users").bearer(&fleet.administrator().token);
+    there.call(&list).await.expect(200);
+    let renewed = there
+        .change_password(&user, "another-long-password-7")
+        .await;
+    there.log_out(&renewed).await;
+    here.revoke(&key).await;
+    doomed.gets(401).await;
+    there.delete_user(&user).await;
+    let checked = here.command(&["check", "--online", "--json"], "");
+    let checked: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let findings = checked["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert!(
+        findings[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("no replica")
+    );
+    for node in &fleet.nodes {
+        let log = node.node().log.text();
+        assert!(!log.contains("NOPERM") && !log.contains("ACL"), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_starts_before_its_store_serves_as_soon_as_that_is_there() {
     let mut redis = RedisBuilder::default().setting("appendonly yes").start();
     let fleet = Fleet::of(1, at(&redis)).await;

@@ -257,8 +257,9 @@ fn what_may_be_unwanted_is_warned_of() {
 
 /// The store of a URL, with more in its section.
 fn redis(url: &str, more: &str) -> RedisStore {
-    let text =
-        format!("[store]\nurl = '{url}'\n{more}\n[[sessions.signing_keys]]\nfile = 'key.pem'");
+    let text = format!(
+        "[store]\nurl = '{url}'\n{more}\n[sessions]\nissuer = 'https://a.example'\n[[sessions.signing_keys]]\nfile = 'key.pem'"
+    );
     match read(&text).store {
         StoreUrl::Redis(redis) => *redis,
         StoreUrl::Embedded(file) => panic!("{}", file.display()),
@@ -330,7 +331,9 @@ fn the_account_of_a_store_comes_from_its_url_or_from_beside_it() {
 #[test]
 fn a_store_on_the_network_without_tls_is_warned_of() {
     let warned = |url: &str| {
-        let text = format!("[store]\nurl = '{url}'\n[[sessions.signing_keys]]\nfile = 'key.pem'");
+        let text = format!(
+            "[store]\nurl = '{url}'\n[sessions]\nissuer = 'https://a.example'\n[[sessions.signing_keys]]\nfile = 'key.pem'"
+        );
         let warnings = read(&text).warnings();
         warnings
             .iter()

@@ -1,11 +1,9 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::revocation::{Doubt, Knowledge};
-use crate::telemetry::Spans;
 
 /// How a link does, for metrics.
 #[derive(Debug)]
@@ -21,8 +19,6 @@ pub struct LinkState {
     pub(super) applied: AtomicU64,
     pub(super) sent_again: AtomicU64,
     pub(super) doubts: [AtomicU64; Doubt::ALL.len()],
-    /// From when a change of this node's own was recorded until it came back through the log.
-    pub came_back_after: Arc<Spans>,
 }
 
 impl Default for LinkState {
@@ -36,7 +32,6 @@ impl Default for LinkState {
             applied: AtomicU64::new(0),
             sent_again: AtomicU64::new(0),
             doubts: <[AtomicU64; Doubt::ALL.len()]>::default(),
-            came_back_after: Arc::default(),
         }
     }
 }
