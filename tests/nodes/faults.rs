@@ -81,6 +81,30 @@ async fn a_paused_store_is_missed_within_the_bound_and_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stood_still_lets_nobody_in_on_what_it_knew_before() {
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
+    let clients = fleet.watch().await;
+    let key = fleet.new_key(0).await;
+    let doomed = &fleet.probe(&key.key)[1];
+    doomed.gets(200).await;
+
+    fleet.nodes[1].node().signal(Signal::STOP);
+    fleet.revoke(0, &key).await;
+    let before = doomed.all().len();
+    // What it knew was fresh for so long; nothing but time makes it old.
+    tokio::time::sleep(MAX_STALENESS).await;
+    fleet.nodes[1].node().signal(Signal::CONT);
+    clients.all_get(200).await;
+
+    assert_eq!(doomed.gets(401).await.code, "key_revoked");
+    let since = &doomed.all()[before..];
+    let let_in = since.iter().find(|seen| seen.status == 200);
+    assert!(let_in.is_none(), "{let_in:?}");
+    clients.were_never_refused();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_cut_off_lets_nobody_in_past_the_bound() {
     cut_off(Network::Cut, "connection cut").await;
 }

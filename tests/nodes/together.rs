@@ -42,8 +42,8 @@ async fn changes_say_how_safe_they_are() {
 
     let replica = replica_of(at(&redis));
     until_following(&redis, &replica);
-    // A node hears of replicas with its next beat, and says less until then; of a replica that is slow
-    // to follow at first it may think that it was lost.
+    // A node hears of replicas with its next beat, and says less until then. With its first replica a
+    // server gives its history a new name, which is looked into.
     let replicated = async {
         loop {
             let answer = fleet.nodes[0].call(&made("together")).await;
