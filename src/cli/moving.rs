@@ -67,7 +67,7 @@ fn export_redis(settings: &RedisStore, config: &Config, to: &Path) -> Result<u64
 }
 
 /// A store whose connections are made when it is asked.
-fn connected(settings: &RedisStore) -> Result<(Arc<Redis>, Runtime), CliError> {
+pub(super) fn connected(settings: &RedisStore) -> Result<(Arc<Redis>, Runtime), CliError> {
     let runtime = runtime::control().map_err(NodeError::system("a runtime"))?;
     let redis = Redis::new(settings, Arc::new(SystemClock), runtime.handle().clone());
     Ok((redis.map_err(NodeError::from)?, runtime))

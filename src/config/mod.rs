@@ -29,6 +29,8 @@ mod store;
 mod suggest;
 mod summary;
 mod text;
+mod tls;
+mod upstream_tls;
 mod upstreams;
 mod url;
 mod value;
@@ -44,7 +46,7 @@ pub use dns::Dns;
 pub use find::NoConfig;
 pub use identity::IdentityHeaders;
 pub use limits::{Limit, Per};
-pub use listen::{Listen, Scheme};
+pub use listen::{Listen, ProxyProtocol, Scheme};
 pub use logging::{LogFormat, Logging};
 pub use mail::{Mail, MailTransport};
 pub use mistake::{Colour, Mistake, Mistakes};
@@ -58,10 +60,12 @@ pub use routes::{
     Access, Cors, HeaderRules, HostPattern, Origins, Place, Reach, Redirect, Rewrite, Route, Rule,
     Target,
 };
-pub use server::{Http2, Server, Tls};
+pub use server::{Http2, Server};
 pub use sessions::{Algorithm, ApiKeys, Sessions, SigningKeyFile};
 pub use smtp::{Smtp, SmtpCredentials, SmtpSecurity};
 pub use store::{Admin, StoreUrl};
+pub use tls::{CertificateFiles, ClientCertificates, Demand, Hsts, Tls, TlsVersion};
+pub use upstream_tls::UpstreamTls;
 pub use upstreams::{
     Balance, Ejection, HealthCheck, Retries, ServerAddress, Upstream, UpstreamServer,
 };

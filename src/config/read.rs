@@ -79,7 +79,7 @@ impl Config {
         let shared = matches!(store, StoreUrl::Redis(_)).then(|| root.place_of("store"));
         let sessions = root.section("sessions", |section| {
             if let Some(store) = shared.flatten() {
-                Sessions::require_signing_keys(section, store);
+                Sessions::require_what_nodes_share(section, store);
             }
             Sessions::read(section, &server.listen, mail)
         });

@@ -10,6 +10,8 @@ pub use place::{HostPattern, Place, Reach};
 pub use redirect::Redirect;
 pub use rewrite::Rewrite;
 
+use std::sync::Arc;
+
 use http::{HeaderName, Method};
 use toml::de::DeTable;
 
@@ -44,8 +46,9 @@ pub struct Route {
     pub pass_credential: bool,
     /// `strip_prefix` and `add_prefix`
     pub rewrite: Rewrite,
-    /// `request_headers`: what is set and removed on the way to the upstream.
-    pub request_headers: HeaderRules,
+    /// `request_headers`: what is set and removed on the way to the upstream, if anything is. Every request
+    /// carries it.
+    pub request_headers: Option<Arc<HeaderRules>>,
     /// `response_headers`: what is set and removed in the upstream's answer.
     pub response_headers: HeaderRules,
     /// `max_body`: the most bytes of a request's body; left out, any number.
@@ -151,6 +154,7 @@ impl Route {
             pass_credential,
         };
         let request_headers = HeaderRules::read(section, "request_headers", &request);
+        let request_headers = (!request_headers.is_empty()).then(|| Arc::new(request_headers));
         let answered = section.has("cors");
         let response = Side::Response { answered };
         let response_headers = HeaderRules::read(section, "response_headers", &response);

@@ -92,8 +92,16 @@ impl Sessions {
 }
 
 impl Sessions {
-    /// The nodes of a store that they share must sign with the same keys, so none can make its own.
-    pub(super) fn require_signing_keys(section: &Section<'_>, store: Range<usize>) {
+    /// The nodes of a store that they share must take each other's tokens: none can make keys of its own, or
+    /// call itself what no other does.
+    pub(super) fn require_what_nodes_share(section: &Section<'_>, store: Range<usize>) {
+        if !section.has("issuer") {
+            section.missing_at(
+                store.clone(),
+                "issuer is missing: nodes that share a store give their tokens the same one",
+                "add issuer = \"https://gateway.example.com\" to [sessions], the address that clients use",
+            );
+        }
         if !section.has("signing_keys") {
             section.missing_at(
                 store,

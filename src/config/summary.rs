@@ -5,8 +5,8 @@ use super::passwords::ADVISED_MEMORY;
 use super::quantity::Bytes;
 use super::sessions::web_url;
 use super::{
-    Access, Config, Cors, HostPattern, Limit, Listen, Mail, MailTransport, Origins, Place, Reach,
-    Redirect, Route, Rule, Scheme, StoreUrl, Target,
+    Access, Config, Cors, HostPattern, Limit, Listen, Mail, MailTransport, Origins, Place,
+    ProxyProtocol, Reach, Redirect, Route, Rule, Scheme, StoreUrl, Target,
 };
 
 impl Config {
@@ -48,10 +48,11 @@ impl Config {
                     .to_owned(),
             );
         }
-        let open =
-            self.server.listen.iter().filter(|listen| {
-                listen.scheme == Scheme::Http && !listen.address.ip().is_loopback()
-            });
+        let open = self.server.listen.iter().filter(|listen| {
+            listen.scheme == Scheme::Http
+                && listen.redirect.is_none()
+                && !listen.address.ip().is_loopback()
+        });
         warnings.extend(open.map(|listen| {
             format!(
                 "{listen} takes passwords and credentials without TLS; let only a proxy reach it"
@@ -111,7 +112,7 @@ impl Config {
     }
 
     fn listeners(&self) -> String {
-        let listeners: Vec<String> = self.server.listen.iter().map(Listen::to_string).collect();
+        let listeners: Vec<String> = self.server.listen.iter().map(listener).collect();
         listeners.join(", ")
     }
 
@@ -164,7 +165,10 @@ impl Config {
         let also = [
             of("strip", &rewrite.strip),
             of("add", &rewrite.add),
-            (!route.request_headers.is_empty()).then(|| "request headers".to_owned()),
+            route
+                .request_headers
+                .as_ref()
+                .map(|_| "request headers".to_owned()),
             (!route.response_headers.is_empty()).then(|| "response headers".to_owned()),
             route.max_body.map(|max| {
                 let max = usize::try_from(max).unwrap_or(usize::MAX);
@@ -212,6 +216,18 @@ impl Limit {
         };
         format!("{}{burst}, per {}", self.rate, self.per.as_str())
     }
+}
+
+/// A listener, and what is special about it.
+fn listener(listen: &Listen) -> String {
+    let mut said = listen.to_string();
+    if listen.proxy_protocol == ProxyProtocol::Required {
+        said.push_str(" (PROXY protocol)");
+    }
+    if let Some(port) = listen.redirect {
+        let _ = write!(said, " (redirects to https on port {port})");
+    }
+    said
 }
 
 impl Mail {

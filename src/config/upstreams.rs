@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::deadlines::Deadlines;
 use super::section::{Named, Section};
 use super::text::quoted;
+use super::upstream_tls::UpstreamTls;
 
 pub use health_check::HealthCheck;
 pub use servers::{ServerAddress, UpstreamServer};
@@ -19,6 +20,8 @@ pub struct Upstream {
     pub name: String,
     /// `servers = ["http://10.0.0.5:9000"]`; never empty.
     pub servers: Vec<UpstreamServer>,
+    /// `[upstreams.NAME.tls]`
+    pub tls: UpstreamTls,
     /// `balance` (least_busy)
     pub balance: Balance,
     /// `slow_start`: how long a server that has come back takes less than its share (10s).
@@ -90,6 +93,7 @@ impl Upstream {
         Self {
             name,
             servers: UpstreamServer::read_all(section),
+            tls: section.section("tls", UpstreamTls::read),
             balance: section.choice("balance", Balance::LeastBusy, &balances),
             slow_start: section.duration("slow_start", seconds(10), Duration::ZERO..=seconds(3600)),
             deadlines: Deadlines::read(section),

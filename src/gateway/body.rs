@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::recheck::Recheck;
 use super::record::{End, Record};
 use crate::api::{ApiBody, ApiBodyError};
-use crate::proxy::{Exchange, UpstreamBody, Waiting};
+use crate::proxy::{AnswerError, Exchange, UpstreamBody, Waiting};
 use crate::revocation::Alarm;
 
 /// The body of an answer: it ends the moment its exchange is cut, and its end writes the access line.
@@ -24,7 +24,7 @@ pub struct GatewayBody {
 pub(super) enum Source {
     Full(Bytes),
     Api(ApiBody),
-    Upstream(Box<UpstreamBody>),
+    Upstream(UpstreamBody),
 }
 
 /// Why an answer was broken off. The client must see that it is not whole.
@@ -38,7 +38,7 @@ pub enum BodyError {
     TooSlow,
     /// The upstream broke off.
     #[error("the upstream broke off")]
-    Upstream(#[source] hyper::Error),
+    Upstream(#[source] AnswerError),
     /// The store broke off.
     #[error("the store broke off")]
     Api(#[source] ApiBodyError),
@@ -125,9 +125,7 @@ impl GatewayBody {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Source::Api(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Api),
-            Source::Upstream(body) => Pin::new(&mut **body)
-                .poll_frame(cx)
-                .map_err(BodyError::Upstream),
+            Source::Upstream(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Upstream),
         }
     }
 
@@ -148,6 +146,10 @@ impl GatewayBody {
                         .saturating_add(u64::try_from(more).unwrap_or(u64::MAX)),
                 );
                 self.is_done = self.is_source_done();
+            }
+            Some(Err(BodyError::Upstream(AnswerError::RequestCut))) => {
+                self.is_done = true;
+                self.record.end = Some(End::Client);
             }
             Some(Err(_)) => {
                 self.is_done = true;

@@ -1,7 +1,8 @@
 //! What is answered before anybody asks who it is, and what every answer carries.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header, request};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request};
 
 use super::Gateway;
 use super::body::Source;
@@ -26,7 +27,7 @@ pub(super) struct Edge {
 /// Where a request is led.
 pub(super) enum Lead<'a> {
     /// By this route to this upstream, which is asked for this target.
-    Upstream(&'a Route, usize, Uri),
+    Upstream(&'a Route, usize, PathAndQuery),
     /// Nowhere: it is answered already.
     Answered(Passed),
 }

@@ -15,6 +15,8 @@ mod relay;
 mod reply;
 mod rewrite;
 mod routes;
+mod strict_transport;
+mod to_tls;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -24,21 +26,22 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, request};
+use http::{Method, Request, request};
 use ipnet::IpNet;
 
 use self::edge::Lead;
 use self::record::{End, Record};
 use self::reply::{Passed, refuse};
 use self::routes::Route;
+use self::strict_transport::StrictTransport;
 use crate::api::{self, Api};
 use crate::auth::{Admitted, AuthError, Authenticator};
-use crate::config::{self, Access};
-use crate::domain::Clock;
+use crate::config::{self, Access, Hsts};
+use crate::domain::{Clock, Timestamp};
 use crate::http::{
     ApiError, Client, ClientBody, Code, Cors, Host, IdentityHeaders, NormalPath, OfferedProtocols,
-    Place, RequestId, Upgrade, check_values, forwarded, read_credential, remove_credentials,
-    remove_offered_tokens, upgrade_requested,
+    Place, RequestId, Upgrade, check_values, forwarded, offered_protocols, read_credential,
+    upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
 use crate::revocation::{Admission, Alarm, NotFresh, Watch};
@@ -59,6 +62,7 @@ pub struct Gateway {
     watch: Rc<Watch>,
     access: AccessBuffer,
     metrics: Arc<WorkerMetrics>,
+    strict_transport: StrictTransport,
 }
 
 /// What the gateways of all workers share.
@@ -84,6 +88,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// How long a client may take for the next bytes of its request.
     pub body_timeout: Duration,
+    /// What answers over TLS tell browsers of it.
+    pub hsts: Option<Hsts>,
     /// The names that requests are counted under.
     pub labels: Labels,
 }
@@ -113,6 +119,7 @@ impl Gateway {
     ) -> Rc<Self> {
         let identity = Arc::clone(&shared.identity);
         Rc::new(Self {
+            strict_transport: StrictTransport::new(shared.hsts),
             forwarder: Forwarder::new(&shared.upstreams, identity, Arc::clone(&metrics)),
             shared,
             watch,
@@ -151,17 +158,34 @@ impl Gateway {
         let request_id = RequestId::of(&head.headers, &client);
         let mut record = self.record(&head, client.address, request_id);
         let received = Received { head, body, client };
-        match self.pass(received, peer, &mut record).await {
+        let passed = match peer.tls_port {
+            Some(port) => self.send_to_tls(&received.head, port, &mut record),
+            None => self.pass(received, peer, &mut record).await,
+        };
+        let reply = match passed {
             Ok(passed) => passed.reply(record),
             Err(error) => refuse(&error, record),
-        }
+        };
+        self.strict_transport.said(reply, peer)
     }
 
     /// Answers a head that was refused before it was read as a request.
     pub fn refuse_head(self: &Rc<Self>, error: &ApiError, peer: &Peer) -> Reply {
         let (head, ()) = Request::new(()).into_parts();
         let record = self.record(&head, peer.address.ip(), RequestId::new());
-        refuse(error, record)
+        self.strict_transport.said(refuse(error, record), peer)
+    }
+
+    /// Whether the peer at this address may speak for others.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        forwarded::is_trusted(peer.to_canonical(), &self.shared.trusted_proxies)
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 
     /// The steps of a request. What comes back is the service's own answer, or the gateway's.
@@ -171,11 +195,7 @@ impl Gateway {
         peer: &Peer,
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
-        let Received {
-            mut head,
-            body,
-            client,
-        } = received;
+        let Received { head, body, client } = received;
         refuse_method(&head.method)?;
         check_values(&head)?;
         let host = Host::of(&head)?;
@@ -204,7 +224,10 @@ impl Gateway {
 
         let settings = &route.config;
         body.hold_to(settings.max_body)?;
-        let offered = self.scrub(&mut head.headers, settings);
+        let offered = match upgrade {
+            Upgrade::WebSocket => offered_protocols(&head.headers),
+            Upgrade::None | Upgrade::Refused => OfferedProtocols::Untouched,
+        };
         record.goes_to(upstream, settings.deadlines);
         let inbound = Inbound {
             method: head.method,
@@ -216,7 +239,10 @@ impl Gateway {
             client,
             peer: peer.address.ip(),
             scheme: peer.scheme,
+            client_certificate: peer.client_certificate.clone(),
             keep_headers: settings.keep_headers.clone(),
+            rules: settings.request_headers.clone(),
+            passes_credential: settings.pass_credential,
             request_id: record.request_id.clone(),
             upgrade,
             upstream,
@@ -230,19 +256,6 @@ impl Gateway {
         let answer = self.forward(admitted, record).await?;
         let rules = &settings.response_headers;
         Ok(Passed::from_upstream(answer, place, offered, rules))
-    }
-
-    /// Takes out what the client may not say to an upstream, and does what the route says.
-    fn scrub(&self, headers: &mut HeaderMap, route: &config::Route) -> OfferedProtocols {
-        let identity = &self.shared.identity;
-        identity.strip_except(headers, &route.keep_headers);
-        let offered = if route.pass_credential {
-            remove_offered_tokens(headers)
-        } else {
-            remove_credentials(headers)
-        };
-        header_rules::to_upstream(&route.request_headers, headers);
-        offered
     }
 
     /// The admission of the request's credential, and where it stood; none on a public route, where
@@ -281,8 +294,10 @@ impl Gateway {
         let exchange = Rc::clone(&record.exchange);
         // Boxed, as are the API and the look-up: futures are moved when they begin, and each one
         // around this would be larger by several times its size.
-        let forwarding = Box::pin(self.forwarder.forward(admitted));
-        let forwarded = watched(&exchange, forwarding).await;
+        let forwarded = match self.forwarder.forward(admitted) {
+            Ok(forwarding) => watched(&exchange, Box::pin(forwarding)).await,
+            Err(error) => Ok(Err(error)),
+        };
         let error = match forwarded {
             Ok(Ok(answer)) => return Ok(answer),
             // The body was cut off by us, and the upstream's connection with it.

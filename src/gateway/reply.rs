@@ -47,7 +47,7 @@ impl Passed {
                     let headers = response.headers_mut().entry(header::CACHE_CONTROL);
                     headers.or_insert(HeaderValue::from_static("private"));
                 }
-                Self::Answer(response.map(|body| Source::Upstream(Box::new(body))))
+                Self::Answer(response.map(Source::Upstream))
             }
             Answer::Switched(mut response, tunnel) => {
                 header_rules::apply(rules, response.headers_mut());

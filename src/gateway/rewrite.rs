@@ -15,16 +15,15 @@ pub(super) fn upstream_target(
     rewrite: &Rewrite,
     path: &NormalPath<'_>,
     target: &Uri,
-) -> Result<Uri, PathError> {
+) -> Result<PathAndQuery, PathError> {
     let Some(original) = target.path_and_query() else {
-        return Ok(Uri::from_static("/"));
+        return Ok(PathAndQuery::from_static("/"));
     };
     if rewrite.is_none() {
-        return Ok(path.target(original)?.into());
+        return path.target(original);
     }
     let text = rewritten("", rewrite, path, original)?;
-    let target = PathAndQuery::from_maybe_shared(Bytes::from(text));
-    Ok(target.map_err(|_| PathError::Character)?.into())
+    PathAndQuery::from_maybe_shared(Bytes::from(text)).map_err(|_| PathError::Character)
 }
 
 /// The answer that sends the client elsewhere.

@@ -8,8 +8,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::header::lists;
-use super::identity::remove_all;
+use super::header::{lists, remove_all};
 use crate::config::{self, Origins};
 
 /// What a `cors` of the configuration has browsers told.

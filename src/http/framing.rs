@@ -15,13 +15,13 @@ mod line;
 mod tests;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 
 use self::head::{Body, Head};
 use super::{ApiError, Code};
 
 pub use self::dechunk::{Dechunked, Dechunker};
-pub use self::field::read_field;
+pub use self::field::{field_value, read_field, read_trailers};
 pub use self::head::RequestHead;
 
 /// Reads the requests that one HTTP/1 client sends, out of bytes that come in pieces.
@@ -73,6 +73,9 @@ pub enum FramingError {
     /// The head has more bytes than the bound.
     #[error("the head is larger than the bound")]
     HeadTooLarge,
+    /// The head has more headers than the bound.
+    #[error("the head has more headers than the bound")]
+    TooManyFields,
     /// The trailers have more bytes than the bound.
     #[error("the trailers are larger than the bound")]
     TrailersTooLarge,
@@ -88,8 +91,11 @@ pub enum FramingError {
     /// Not `method SP target SP HTTP/1.x` (RFC 9112 §3).
     #[error("the request line is not a method, a target and a version with one space between")]
     RequestLine,
-    /// A control character, a byte beyond ASCII or a fragment in the target (RFC 9112 §3.2).
-    #[error("the target holds a character that must be percent-encoded, or a fragment")]
+    /// A control character, a byte beyond ASCII or a fragment in the target, or nothing but a query
+    /// (RFC 9112 §3.2).
+    #[error(
+        "the target has no path, or holds a fragment or a character that must be percent-encoded"
+    )]
     Target,
     /// Neither HTTP/1.0 nor HTTP/1.1 (RFC 9112 §2.3).
     #[error("the version is neither HTTP/1.0 nor HTTP/1.1")]
@@ -223,7 +229,9 @@ impl Requests {
                 let piece = match chunks.next(held)? {
                     None => None,
                     Some(Dechunked::Data(data)) => Some(Piece::Data(data)),
-                    Some(Dechunked::Trailers(lines)) => Some(Piece::Trailers(trailers(&lines)?)),
+                    Some(Dechunked::Trailers(lines)) => {
+                        Some(Piece::Trailers(read_trailers(&lines)?))
+                    }
                 };
                 (piece, chunks.is_done())
             }
@@ -238,9 +246,9 @@ impl Requests {
 impl From<FramingError> for ApiError {
     fn from(error: FramingError) -> Self {
         match error {
-            FramingError::HeadTooLarge | FramingError::TrailersTooLarge => {
-                Self::new(Code::HeadTooLarge)
-            }
+            FramingError::HeadTooLarge
+            | FramingError::TooManyFields
+            | FramingError::TrailersTooLarge => Self::new(Code::HeadTooLarge),
             _ => Self::new(Code::MalformedRequest).detail(error.to_string()),
         }
     }
@@ -271,23 +279,6 @@ fn take(held: &mut BytesMut, length: usize) -> Bytes {
     } else {
         held.split_to(length).freeze()
     }
-}
-
-/// The fields of trailers, whose lines were checked.
-fn trailers(lines: &Bytes) -> Result<HeaderMap, FramingError> {
-    let mut fields = HeaderMap::new();
-    let mut start = 0;
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        let text = line.strip_suffix(b"\r\n").unwrap_or(line);
-        if !text.is_empty() {
-            let (name, value) = read_field(text)?;
-            let value = lines.slice(start + value.start..start + value.end);
-            let value = HeaderValue::from_maybe_shared(value);
-            fields.append(name, value.map_err(|_| FramingError::HeaderValue)?);
-        }
-        start += line.len();
-    }
-    Ok(fields)
 }
 
 /// The smaller of the two.

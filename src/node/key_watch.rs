@@ -52,7 +52,8 @@ impl KeyWatch {
         }
     }
 
-    /// Says which key this node signs with, and looks for those of the others.
+    /// Looks for the keys that others sign with, and says which this node signs with unless it lacks one of
+    /// them: a newcomer with the wrong keys is not ready, and the others stay so.
     ///
     /// # Errors
     ///
@@ -60,11 +61,13 @@ impl KeyWatch {
     pub async fn look(&self, roll: &dyn KeyRoll) -> Result<(), StoreError> {
         let now = self.clock.now();
         let ring = self.tokens.keyring();
-        if let Some(key) = ring.signer(now) {
-            roll.announce(key.kid(), now).await?;
-        }
         let seen = roll.seen_since(now.before(LIVE_WITHIN)).await?;
         let missing = seen.into_iter().find(|kid| !ring.has(kid));
+        if missing.is_none()
+            && let Some(key) = ring.signer(now)
+        {
+            roll.announce(key.kid(), now).await?;
+        }
         let mut known = self.missing.lock();
         if *known != missing {
             match &missing {
@@ -115,25 +118,26 @@ mod tests {
     #[tokio::test]
     async fn a_key_that_a_live_node_signs_with_is_missed_until_that_node_is_gone() {
         let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_800_000_000)));
-        let (here, there) = (tokens(), tokens());
+        let (first, second) = (tokens(), tokens());
         let said = Said::default();
-        let own = KeyWatch::new(here, clock.clone());
-        let other = KeyWatch::new(Arc::clone(&there), clock.clone());
-        own.look(&said).await.unwrap();
-        assert_eq!(own.missing(), None);
+        let settled = KeyWatch::new(Arc::clone(&first), clock.clone());
+        let newcomer = KeyWatch::new(second, clock.clone());
+        settled.look(&said).await.unwrap();
+        assert_eq!(settled.missing(), None);
 
-        other.look(&said).await.unwrap();
-        own.look(&said).await.unwrap();
-        let kid = there
+        newcomer.look(&said).await.unwrap();
+        settled.look(&said).await.unwrap();
+        let kid = first
             .keyring()
             .signer(clock.now())
             .unwrap()
             .kid()
             .to_owned();
-        assert_eq!(own.missing(), Some(kid));
+        assert_eq!(newcomer.missing(), Some(kid));
+        assert_eq!(settled.missing(), None, "the newcomer signs nothing");
 
         clock.advance(LIVE_WITHIN + Duration::from_secs(1));
-        own.look(&said).await.unwrap();
-        assert_eq!(own.missing(), None);
+        newcomer.look(&said).await.unwrap();
+        assert_eq!(newcomer.missing(), None);
     }
 }

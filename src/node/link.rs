@@ -1,16 +1,17 @@
+mod state;
 #[cfg(test)]
 mod tests;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+pub use self::state::LinkState;
 use crate::auth::{Authenticator, random};
-use crate::domain::Uptime;
+use crate::domain::{SharedClock, Uptime};
 use crate::revocation::{Applier, Bells, Doubt, Follower, Heard, Knowledge, Pace, Step};
-use crate::store::{Answer, Entry, Feed, Store};
-use crate::telemetry::Spans;
+use crate::store::{Answer, Beat, Entry, Feed, Store};
 
 /// The task that keeps this node's knowledge of a shared store fresh: it carries out what the
 /// [`Follower`] decides.
@@ -26,23 +27,12 @@ pub struct Link {
     pub authenticator: Arc<Authenticator>,
     /// The workers that cut exchanges.
     pub bells: Arc<Bells>,
+    /// Put right by the store's clock.
+    pub clock: Arc<SharedClock>,
     /// How old knowledge may become.
     pub max_staleness: Duration,
     /// What others see of it.
     pub state: Arc<LinkState>,
-}
-
-/// How a link does, for metrics.
-#[derive(Debug, Default)]
-pub struct LinkState {
-    is_up: AtomicBool,
-    connects: AtomicU64,
-    losses: AtomicU64,
-    applied: AtomicU64,
-    sent_again: AtomicU64,
-    doubts: [AtomicU64; Doubt::ALL.len()],
-    /// From when a change of this node's own was recorded until it came back through the log.
-    pub came_back_after: Arc<Spans>,
 }
 
 /// Beats come at least this often, and oftener where knowledge must be younger.
@@ -58,13 +48,12 @@ impl Link {
     /// Follows the log for as long as the node runs.
     pub async fn run(self) {
         let mut follower = Follower::new(pace(self.max_staleness));
-        let mut told = Knowledge::Stale;
         loop {
             let step = follower.next_step();
             if let Some(heard) = self.carry_out(step).await {
                 follower.heard(heard);
             }
-            self.tell(&mut told);
+            self.tell();
         }
     }
 
@@ -79,7 +68,10 @@ impl Link {
             Step::Beat => {
                 let sent_at = self.uptime().elapsed();
                 let beat = self.asked(self.feed.beat(), Duration::ZERO).await;
-                Some(beat.map_or(Heard::Lost, |beat| Heard::Beat { beat, sent_at }))
+                Some(beat.map_or(Heard::Lost, |beat| {
+                    self.set_clock(&beat, sent_at);
+                    Heard::Beat { beat, sent_at }
+                }))
             }
             Step::Read { after, wait } => {
                 let entries = self.asked(self.feed.entries(after, wait), wait).await;
@@ -122,7 +114,8 @@ impl Link {
             return Heard::Lost;
         };
         self.state.is_up.store(true, Ordering::Relaxed);
-        self.state.connects.fetch_add(1, Ordering::Relaxed);
+        self.state.connects.send_modify(|connects| *connects += 1);
+        *self.state.trouble.lock() = None;
         tracing::info!(server = beat.server.0, last = beat.last, "store link up");
         if beat.store.is_none() {
             tracing::warn!("store link found no store: the server holds none");
@@ -158,15 +151,11 @@ impl Link {
     }
 
     async fn apply(&self, entries: &[Entry]) {
-        let applied = self.applier.apply(entries);
-        if applied.concerned > 0 {
+        if self.applier.apply(entries) > 0 {
             self.ring().await;
         }
         let more = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         self.state.applied.fetch_add(more, Ordering::Relaxed);
-        for span in applied.came_back_after {
-            self.state.came_back_after.count(span);
-        }
     }
 
     /// Has every worker cut what has ended. All bells have rung when this returns, though a worker that
@@ -186,25 +175,47 @@ impl Link {
         None
     }
 
-    /// Says once that the link is lost, and not at each attempt to mend it.
+    /// Has this node go by the clock of a server that may be believed.
+    fn set_clock(&self, beat: &Beat, sent_at: Duration) {
+        if !beat.is_sure {
+            return;
+        }
+        let within = self.uptime().elapsed().saturating_sub(sent_at);
+        match self.clock.learn(beat.time, within) {
+            None => {}
+            Some(0) => tracing::info!("clock agrees with the store's"),
+            Some(ahead_ms) if SharedClock::follows(ahead_ms) => tracing::warn!(
+                ahead_ms,
+                "clock differs from the store's, which counts; have both machines set theirs"
+            ),
+            Some(ahead_ms) => tracing::error!(
+                ahead_ms,
+                "clock differs from the store's too much to go by it; sessions of other nodes may be refused"
+            ),
+        }
+    }
+
+    /// Says that the link is lost, and at attempts to mend it only what is new.
     fn lost(&self, error: &(dyn Error + 'static)) -> Heard {
         self.feed.close();
+        let why = error.to_string();
+        let is_new = self.state.trouble.lock().replace(why.clone()) != Some(why);
         if self.state.is_up.swap(false, Ordering::Relaxed) {
             self.state.losses.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(error, "store link lost");
-        } else {
-            tracing::debug!(error, "store link not mended yet");
+        } else if is_new {
+            tracing::warn!(error, "store link not made");
         }
         Heard::Lost
     }
 
     /// Says when knowledge has become another.
-    fn tell(&self, told: &mut Knowledge) {
+    fn tell(&self) {
         let knowledge = self.applier.freshness.knowledge();
-        if knowledge == *told {
+        let was = self.state.knowledge.send_replace(knowledge);
+        if was == knowledge {
             return;
         }
-        *told = knowledge;
         match knowledge {
             Knowledge::Fresh => tracing::info!("store knowledge fresh"),
             Knowledge::Stale => tracing::warn!(
@@ -219,45 +230,6 @@ impl Link {
 
     fn uptime(&self) -> &dyn Uptime {
         self.applier.freshness.uptime().as_ref()
-    }
-}
-
-impl LinkState {
-    /// 1 while it is connected, else 0.
-    #[must_use]
-    pub fn up(&self) -> u64 {
-        u64::from(self.is_up.load(Ordering::Relaxed))
-    }
-
-    /// How often it connected.
-    #[must_use]
-    pub fn connects(&self) -> u64 {
-        self.connects.load(Ordering::Relaxed)
-    }
-
-    /// How often it was lost.
-    #[must_use]
-    pub fn losses(&self) -> u64 {
-        self.losses.load(Ordering::Relaxed)
-    }
-
-    /// How many changes it applied.
-    #[must_use]
-    pub fn applied(&self) -> u64 {
-        self.applied.load(Ordering::Relaxed)
-    }
-
-    /// How many revocations it sent again.
-    #[must_use]
-    pub fn sent_again(&self) -> u64 {
-        self.sent_again.load(Ordering::Relaxed)
-    }
-
-    /// How often everything was doubted, by the index of the [`Doubt`].
-    #[must_use]
-    pub fn doubts(&self, doubt: usize) -> u64 {
-        let counter = self.doubts.get(doubt);
-        counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 }
 

@@ -1,10 +1,13 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Shared;
 use super::core::Core;
+use crate::domain::Timestamp;
 use crate::proxy::Upstreams;
 use crate::revocation::{DROPS, Doubt};
-use crate::telemetry::{AccessLog, Labels, Metrics, WorkerMetrics};
+use crate::server::EdgeTls;
+use crate::telemetry::{AccessLog, Labels, Metrics, Sample, WorkerMetrics};
 
 /// Everything that is measured on a node.
 pub(super) fn metrics(
@@ -29,11 +32,12 @@ pub(super) fn metrics(
     let dropped = access.clone();
     let help = "Buffers of access lines that nobody took in time";
     metrics.counter("access_buffers_dropped", help, move || dropped.dropped());
-    let store = Arc::clone(&core.embedded);
-    let help = "Size of the store's file";
-    metrics.gauge("store_file_bytes", help, move || {
-        store.file_bytes().unwrap_or(0)
-    });
+    if let Some(store) = core.embedded.clone() {
+        let help = "Size of the store's file";
+        metrics.gauge("store_file_bytes", help, move || {
+            store.file_bytes().unwrap_or(0)
+        });
+    }
     admission_metrics(&mut metrics, core);
     if let Some(core) = &core.shared {
         link_metrics(&mut metrics, &core.shared);
@@ -49,6 +53,21 @@ pub(super) fn metrics(
         metrics.counter("mails_given_up", help, move || outbox.stats().given_up);
     }
     metrics
+}
+
+/// Adds until when certificates are valid.
+pub(super) fn measure_certificates(metrics: &mut Metrics, tls: &EdgeTls) {
+    let tls = tls.clone();
+    let name = "tls_certificate_expiry_timestamp_seconds";
+    let help = "Until when each certificate of the listeners is valid";
+    metrics.gauges(name, help, move || {
+        let expiries = tls.expiries().into_iter();
+        let expiry = |(path, end): (PathBuf, Timestamp)| Sample {
+            labels: vec![("certificate", path.display().to_string())],
+            value: u64::try_from(end.as_secs()).unwrap_or(0),
+        };
+        expiries.map(expiry).collect()
+    });
 }
 
 fn admission_metrics(metrics: &mut Metrics, core: &Core) {
@@ -79,6 +98,9 @@ fn link_metrics(metrics: &mut Metrics, shared: &Shared) {
     let help = "Whether this node's knowledge is fresh enough to admit anything (1) or not (0)";
     let fresh = move || u64::from(freshness.check().is_ok());
     metrics.gauge("store_knowledge_fresh", help, fresh);
+    let clock = Arc::clone(shared.clock());
+    let help = "How far this machine's clock is from the store's, where they differ";
+    metrics.span("store_clock_difference", help, move || Some(clock.apart()));
     let state = Arc::clone(shared.state());
     let help = "Whether the link to the store is up (1) or not (0)";
     metrics.gauge("store_link_up", help, move || state.up());
@@ -102,7 +124,7 @@ fn link_metrics(metrics: &mut Metrics, shared: &Shared) {
         state.doubts(doubt)
     });
     let help = "From when a change of this node was recorded until it came back through the log";
-    let spans = Arc::clone(&shared.state().came_back_after);
+    let spans = Arc::clone(shared.recent().round_trips());
     metrics.spans("store_change_round_trip", help, spans);
 }
 

@@ -5,10 +5,12 @@
 
 mod core;
 mod error;
+mod examination;
 mod key_watch;
 mod link;
 mod local;
 mod metrics;
+mod opened;
 mod serve;
 mod shared;
 mod signals;

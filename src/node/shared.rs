@@ -3,8 +3,11 @@ use std::time::Duration;
 
 use super::link::{Link, LinkState};
 use crate::auth::Authenticator;
-use crate::domain::BootUptime;
-use crate::revocation::{Applier, Bells, Changes, FreshStore, Freshness, Ledger, OnStale, Recent};
+use crate::config::OnStale;
+use crate::domain::{BootUptime, SharedClock};
+use crate::revocation::{
+    Applier, Bells, Changes, FreshStore, Freshness, Knowledge, Ledger, Recent,
+};
 use crate::store::{Feed, KeyRoll, Store, Tally};
 
 /// A store that several nodes share, and how this one keeps up with the others.
@@ -12,6 +15,7 @@ use crate::store::{Feed, KeyRoll, Store, Tally};
 pub struct Shared {
     store: Arc<dyn Store>,
     feed: Arc<dyn Feed>,
+    clock: Arc<SharedClock>,
     max_staleness: Duration,
     freshness: Arc<Freshness>,
     recent: Arc<Recent>,
@@ -21,11 +25,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// `store`, whose log is `feed`.
+    /// `store`, whose log is `feed`, and whose clock puts `clock` right.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         feed: Arc<dyn Feed>,
+        clock: Arc<SharedClock>,
         max_staleness: Duration,
         on_stale: OnStale,
     ) -> Self {
@@ -33,6 +38,7 @@ impl Shared {
         Self {
             store,
             feed,
+            clock,
             max_staleness,
             freshness: Freshness::bounded(max_staleness, on_stale, uptime.clone()),
             recent: Recent::new(uptime),
@@ -82,10 +88,29 @@ impl Shared {
         )
     }
 
+    /// What may have to be sent again.
+    #[must_use]
+    pub const fn recent(&self) -> &Arc<Recent> {
+        &self.recent
+    }
+
+    /// The clock that nodes share.
+    #[must_use]
+    pub const fn clock(&self) -> &Arc<SharedClock> {
+        &self.clock
+    }
+
     /// How the link does.
     #[must_use]
     pub const fn state(&self) -> &Arc<LinkState> {
         &self.state
+    }
+
+    /// Waits until this node's knowledge is fresh, for at most `within`; answers whether it is.
+    pub async fn until_fresh(&self, within: Duration) -> bool {
+        let mut knowledge = self.state.watch_knowledge();
+        let fresh = knowledge.wait_for(|knowledge| *knowledge == Knowledge::Fresh);
+        tokio::time::timeout(within, fresh).await.is_ok()
     }
 
     /// Over what signing keys are compared, if over anything.
@@ -118,6 +143,7 @@ impl Shared {
             },
             authenticator: Arc::clone(authenticator),
             bells: Arc::clone(bells),
+            clock: Arc::clone(&self.clock),
             max_staleness: self.max_staleness,
             state: Arc::clone(&self.state),
         }

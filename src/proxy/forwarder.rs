@@ -1,20 +1,22 @@
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::{Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, Response, StatusCode};
 
 use super::answer::Source;
-use super::connection::{Connection, SendFailed};
-use super::request::outbound;
-use super::retry::{Attempts, repeat};
+use super::answer_head::{AnswerHead, HeadReader};
+use super::buffers::Buffers;
+use super::connection::{Connection, SendError, SendFailed};
+use super::retry::Attempts;
+use super::upload::Upload;
 use super::upstreams::{Again, Failure, Lane, Member, NotPicked, Place, Upstream};
-use super::{Exchange, Inbound, ProxyError, RequestBody, Tunnel, UpstreamBody, Upstreams, Waiting};
+use super::{AnswerError, Exchange, Inbound, ProxyError, Tunnel, UpstreamBody, Upstreams, Waiting};
 use crate::auth::Admitted;
 use crate::config::Deadlines;
-use crate::http::{IdentityHeaders, Upgrade, hop_by_hop};
+use crate::http::{IdentityHeaders, Upgrade};
 use crate::telemetry::WorkerMetrics;
 
 /// Sends admitted requests to upstreams, over connections of this worker's own.
@@ -24,6 +26,8 @@ pub struct Forwarder {
     /// By upstream.
     lanes: Vec<Rc<Lane>>,
     metrics: Arc<WorkerMetrics>,
+    /// For the heads of requests.
+    buffers: Buffers,
 }
 
 /// What an upstream said.
@@ -37,11 +41,18 @@ pub enum Answer {
 
 /// A request that was answered, and the connection it was answered over.
 struct Answered {
-    response: Response<Incoming>,
+    head: AnswerHead,
     connection: Box<Connection>,
     server: Rc<Member>,
-    /// Whether the connection may carry another exchange.
-    may_keep: bool,
+}
+
+/// A request on its way, with all that its answer needs.
+struct Outbound<'a> {
+    sending: Sending<'a>,
+    /// Until a connection has it.
+    upload: Option<Upload>,
+    reader: HeadReader<'a>,
+    upgrade: Upgrade,
 }
 
 impl Forwarder {
@@ -56,6 +67,7 @@ impl Forwarder {
             lanes: upstreams.all().iter().map(Lane::new).collect(),
             identity,
             metrics,
+            buffers: Buffers::default(),
         }
     }
 
@@ -65,8 +77,17 @@ impl Forwarder {
     /// # Errors
     ///
     /// [`ProxyError`], when there is no answer to pass on.
-    pub async fn forward(&self, admitted: Admitted<Inbound>) -> Result<Answer, ProxyError> {
-        let (inbound, admission) = admitted.into_parts();
+    pub fn forward(
+        &self,
+        admitted: Admitted<Inbound>,
+    ) -> Result<impl Future<Output = Result<Answer, ProxyError>>, ProxyError> {
+        // Written before anything is waited for: what waits is small then, and seldom moved.
+        let mut outbound = self.outbound(admitted)?;
+        Ok(async move { outbound.exchange().await })
+    }
+
+    fn outbound(&self, admitted: Admitted<Inbound>) -> Result<Outbound<'_>, ProxyError> {
+        let (mut inbound, admission) = admitted.into_parts();
         let index = inbound.upstream;
         let Some(lane) = self.lanes.get(index) else {
             return Err(ProxyError::NoneHealthy {
@@ -75,41 +96,35 @@ impl Forwarder {
         };
         let upstream = lane.upstream();
         let exchange = Rc::clone(&inbound.exchange);
-        let upgrade = inbound.upgrade;
         let deadlines = upstream.config.deadlines.with(&exchange.deadlines.get());
         if let Some(whole) = deadlines.whole {
             exchange.end_within(whole);
         }
-        let mut place = Place::take(lane).await?;
-        let mut request = outbound(inbound, admission.as_deref(), &self.identity);
-        request
-            .body_mut()
-            .outbound(deadlines.response, &self.identity);
-        if !request.headers().contains_key(header::HOST) {
-            request.headers_mut().insert(header::HOST, upstream.host());
+        if !inbound.body.is_empty() {
+            inbound.body.outbound(deadlines.response, &self.identity);
+            if inbound.expects_continue() {
+                inbound.body.hold_for_continue();
+            }
         }
-        self.listen_for_interim(&mut request);
         let sending = Sending {
             forwarder: self,
             upstream,
             lane,
-            exchange: &exchange,
+            exchange,
+            request_id: inbound.request_id.header_value().clone(),
             deadlines,
         };
-        let mut answered = sending.send(request, &mut place).await?;
-        exchange.answered_at.set(Some(Instant::now()));
-        exchange.go_on();
-        let response = &mut answered.response;
-        if *response.version_mut() == Version::HTTP_10 {
-            // hyper remembers the version and would leave bodies out; and it is not the client's.
-            *response.version_mut() = Version::HTTP_11;
-            answered.may_keep = false;
-        }
-        hop_by_hop::strip_response(answered.response.headers_mut());
-        if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Box::pin(sending.switched(answered, upgrade, place)).await;
-        }
-        Ok(Answer::Response(sending.body(answered, place)))
+        let (is_head, upgrade) = (inbound.method == Method::HEAD, inbound.upgrade);
+        let admission = admission.as_deref();
+        let buffer = self.buffers.take();
+        let (upload, spare) =
+            inbound.outbound(buffer, || upstream.host(), admission, &self.identity);
+        Ok(Outbound {
+            sending,
+            upload: Some(upload),
+            reader: HeadReader::new(is_head, spare, &self.metrics.interim_dropped),
+            upgrade,
+        })
     }
 
     /// Closes connections that have waited long enough.
@@ -118,24 +133,21 @@ impl Forwarder {
             lane.sweep();
         }
     }
+}
 
-    /// Interim answers are counted; a `100 Continue` that was asked for lets the body go.
-    fn listen_for_interim(&self, request: &mut Request<RequestBody>) {
-        let metrics = Arc::clone(&self.metrics);
-        if request.headers().contains_key(header::EXPECT) && !request.body().is_empty() {
-            let signal = request.body_mut().hold_for_continue();
-            hyper::ext::on_informational(request, move |interim| {
-                if interim.status() == StatusCode::CONTINUE {
-                    signal.come();
-                } else {
-                    metrics.interim_dropped.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        } else {
-            hyper::ext::on_informational(request, move |_| {
-                metrics.interim_dropped.fetch_add(1, Ordering::Relaxed);
-            });
+impl Outbound<'_> {
+    /// Takes a place in the upstream, sends the request and waits for the head of its answer; once.
+    async fn exchange(&mut self) -> Result<Answer, ProxyError> {
+        let sending = &self.sending;
+        let mut place = Place::take(sending.lane).await?;
+        let answered = sending.send(&mut self.upload, &mut self.reader, &mut place);
+        let answered = answered.await?;
+        sending.exchange.answered_at.set(Some(Instant::now()));
+        sending.exchange.go_on();
+        if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return sending.switched(answered, self.upgrade, place);
         }
+        Ok(Answer::Response(sending.body(answered, place)))
     }
 }
 
@@ -143,8 +155,9 @@ impl Forwarder {
 struct Sending<'a> {
     forwarder: &'a Forwarder,
     upstream: &'a Upstream,
-    lane: &'a Lane,
-    exchange: &'a Rc<Exchange>,
+    lane: &'a Rc<Lane>,
+    exchange: Rc<Exchange>,
+    request_id: HeaderValue,
     deadlines: Deadlines,
 }
 
@@ -153,46 +166,37 @@ impl Sending<'_> {
     /// acting twice does no harm.
     async fn send(
         &self,
-        mut request: Request<RequestBody>,
+        upload: &mut Option<Upload>,
+        reader: &mut HeadReader<'_>,
         place: &mut Place,
     ) -> Result<Answered, ProxyError> {
-        let retries = &self.upstream.config.retries;
-        let mut attempts = Attempts::at(&request, retries.attempts);
+        let most = self.upstream.config.retries.attempts;
+        let mut attempts = Attempts::at(self.request_id.clone(), most);
         self.lane.save();
         loop {
             let (server, mut connection) = self.connection(place, &mut attempts).await?;
             self.exchange
                 .wait_for(Waiting::Head, self.deadlines.response);
-            let mut spare = repeat(&request);
-            match connection.send(request).await {
-                Ok(response) => {
-                    let status = response.status().as_u16();
+            connection.begin(upload.take());
+            match poll_fn(|cx| connection.poll_head(cx, reader)).await {
+                Ok(head) => {
+                    let status = head.status.as_u16();
                     self.judge(&server, status);
-                    if retries.statuses.contains(&status)
-                        && let Some(spare) = spare.take()
-                        && attempts.go_on(self.lane, &server, Again::Status, false)
-                    {
-                        request = self.again(spare);
-                        continue;
+                    *upload = self.instead_of(status, &mut connection, &server, &mut attempts);
+                    if upload.is_none() {
+                        if let Some(buffer) = connection.take_sent() {
+                            self.forwarder.buffers.give(buffer);
+                        }
+                        return Ok(Answered {
+                            head,
+                            connection,
+                            server,
+                        });
                     }
-                    return Ok(Answered {
-                        response,
-                        connection,
-                        server,
-                        may_keep: true,
-                    });
                 }
-                Err(failed) => {
-                    let was_kept = connection.is_used;
-                    let is_servers = !failed.error.is_user();
-                    if is_servers && !(was_kept && failed.unsent.is_some()) {
-                        server.failed(Failure::Broken, Some(&failed.error));
-                    }
-                    request = self.after(failed, spare, &server, |why| {
-                        attempts.go_on(self.lane, &server, why, was_kept)
-                    })?;
-                }
+                Err(failed) => *upload = Some(self.after(failed, &server, &mut attempts)?),
             }
+            reader.begin_anew();
         }
     }
 
@@ -205,28 +209,42 @@ impl Sending<'_> {
         }
     }
 
-    /// The request that is sent after one that failed, if it may be.
+    /// The request, to be sent once more instead of passing on an answer with this status, if it may be.
+    fn instead_of(
+        &self,
+        status: u16,
+        connection: &mut Connection,
+        server: &Rc<Member>,
+        attempts: &mut Attempts,
+    ) -> Option<Upload> {
+        let may = self.upstream.config.retries.statuses.contains(&status)
+            && connection.may_repeat()
+            && attempts.go_on(self.lane, server, Again::Status, false);
+        let again = may.then(|| connection.take_again()).flatten();
+        again.map(|(_, upload)| upload)
+    }
+
+    /// The request, to be sent once more after it failed, if it may be.
     fn after(
         &self,
         failed: SendFailed,
-        spare: Option<Request<RequestBody>>,
-        server: &Member,
-        may: impl FnOnce(Again) -> bool,
-    ) -> Result<Request<RequestBody>, ProxyError> {
-        if failed.error.is_user() {
+        server: &Rc<Member>,
+        attempts: &mut Attempts,
+    ) -> Result<Upload, ProxyError> {
+        let SendError::Server(error) = failed.error else {
             return Err(ProxyError::Client);
-        }
-        let (request, why) = match (failed.unsent, spare) {
-            (Some(unsent), _) => (Some(unsent), Again::Unsent),
-            (None, spare) => (spare.map(|spare| self.again(spare)), Again::Broken),
         };
-        let request = request.filter(|_| may(why));
-        request.ok_or_else(|| self.broken(server, failed.error))
-    }
-
-    fn again(&self, mut spare: Request<RequestBody>) -> Request<RequestBody> {
-        self.forwarder.listen_for_interim(&mut spare);
-        spare
+        // A server that closed a kept connection when nobody asked anything is not to blame.
+        let is_to_blame = !(failed.was_stale && matches!(failed.again, Some((Again::Unsent, _))));
+        if is_to_blame {
+            server.failed(Failure::Broken, Some(&error));
+        }
+        let again = failed
+            .again
+            .filter(|(why, _)| attempts.go_on(self.lane, server, *why, failed.was_stale));
+        again
+            .map(|(_, upload)| upload)
+            .ok_or_else(|| self.broken(server, error))
     }
 
     /// A connection to a server that takes the request.
@@ -289,56 +307,49 @@ impl Sending<'_> {
     }
 
     fn body(&self, answered: Answered, place: Place) -> Response<UpstreamBody> {
-        let config = &self.upstream.config;
-        let is_event_stream = is_event_stream(&answered.response);
-        if is_event_stream {
+        let head = answered.head;
+        if head.is_event_stream {
             self.exchange.set_lasting();
         }
-        let idle_timeout = (!is_event_stream).then_some(self.deadlines.idle);
+        let idle_timeout = (!head.is_event_stream).then_some(self.deadlines.idle);
+        let max_idle = self.upstream.config.max_idle;
         let source = Source {
             connection: answered.connection,
             pool: Rc::clone(&answered.server.pool),
-            max_idle: if answered.may_keep {
-                config.max_idle
-            } else {
-                0
-            },
+            max_idle: if head.may_keep { max_idle } else { 0 },
             _place: place,
         };
-        answered.response.map(|incoming| {
-            UpstreamBody::new(incoming, source, Rc::clone(self.exchange), idle_timeout)
-        })
+        let exchange = Rc::clone(&self.exchange);
+        let mut response =
+            Response::new(UpstreamBody::new(head.body, source, exchange, idle_timeout));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        *response.extensions_mut() = head.extensions;
+        response
     }
 
-    async fn switched(
+    fn switched(
         &self,
         answered: Answered,
         upgrade: Upgrade,
         place: Place,
     ) -> Result<Answer, ProxyError> {
-        let server = answered.server;
-        if upgrade != Upgrade::WebSocket {
-            return Err(self.switched_unasked(&server));
+        let head = answered.head;
+        if upgrade != Upgrade::WebSocket || !head.is_websocket {
+            return Err(self.switched_unasked(&answered.server));
         }
-        let (head, _) = answered.response.into_parts();
-        let bare = answered.connection.switched();
-        // The head is there; what is left takes no time, unless something is wrong.
-        let bare = tokio::time::timeout(self.deadlines.connect, bare).await;
-        let gone = || self.switched_unasked(&server);
-        let bare = bare.map_err(|_| gone())?;
-        let bare = bare.map_err(|source| self.broken(&server, source))?;
-        let (stream, early) = bare.ok_or_else(gone)?;
+        let (stream, early) = answered.connection.switched();
         self.exchange.set_lasting();
-        let exchange = Rc::clone(self.exchange);
+        let exchange = Rc::clone(&self.exchange);
         let patience = self.deadlines.idle;
-        let tunnel = Tunnel::new(stream, early, exchange, patience, place);
-        Ok(Answer::Switched(
-            Response::from_parts(head, ()),
-            Box::new(tunnel),
-        ))
+        let tunnel = Box::new(Tunnel::new(stream, early, exchange, patience, place));
+        let mut response = Response::new(());
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        Ok(Answer::Switched(response, tunnel))
     }
 
-    fn broken(&self, server: &Member, source: hyper::Error) -> ProxyError {
+    fn broken(&self, server: &Member, source: AnswerError) -> ProxyError {
         ProxyError::Broken {
             upstream: self.upstream.config.name.clone(),
             server: server.name().to_owned(),
@@ -352,14 +363,4 @@ impl Sending<'_> {
             server: server.name().to_owned(),
         }
     }
-}
-
-const EVENT_STREAM: &[u8] = b"text/event-stream";
-
-fn is_event_stream(response: &Response<Incoming>) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| {
-        let start = kind.as_bytes().get(..EVENT_STREAM.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
-    })
 }

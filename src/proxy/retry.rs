@@ -1,14 +1,13 @@
 use std::rc::Rc;
 
-use http::{HeaderValue, Method, Request};
+use http::HeaderValue;
 
-use super::RequestBody;
 use super::upstreams::{Again, Lane, Member};
 
 /// The attempts at one request: which servers it was tried with, and whether there may be another.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    request_id: Option<HeaderValue>,
+    request_id: HeaderValue,
     left: u32,
     tried: Vec<Rc<Member>>,
     /// The server whose kept connection broke: over a new one it may be tried once more, where no other
@@ -18,9 +17,9 @@ pub(super) struct Attempts {
 
 impl Attempts {
     /// Up to `most` attempts at a request.
-    pub(super) fn at(request: &Request<RequestBody>, most: u32) -> Self {
+    pub(super) const fn at(request_id: HeaderValue, most: u32) -> Self {
         Self {
-            request_id: request.headers().get("x-request-id").cloned(),
+            request_id,
             left: most.saturating_sub(1),
             tried: Vec::new(),
             stale: None,
@@ -43,23 +42,23 @@ impl Attempts {
         self.stale.take()
     }
 
-    /// An attempt with `member` failed: whether there may be another. `was_kept` says whether it went
-    /// over a kept connection, which the server may just have closed.
+    /// An attempt with `member` failed: whether there may be another. `was_stale` says whether a kept
+    /// connection broke before anything came, which the server may just have closed.
     pub(super) fn go_on(
         &mut self,
         lane: &Lane,
         member: &Rc<Member>,
         why: Again,
-        was_kept: bool,
+        was_stale: bool,
     ) -> bool {
         self.tried.push(Rc::clone(member));
-        self.stale = was_kept.then(|| Rc::clone(member));
+        self.stale = was_stale.then(|| Rc::clone(member));
         let is_somewhere = self.stale.is_some() || lane.has_other(self);
         let may = is_somewhere
             && match why {
                 // No attempt: that a kept connection was closed says nothing of the server, and happens
                 // once, since the next is a new one.
-                Again::Unsent => was_kept || self.count(),
+                Again::Unsent => was_stale || self.count(),
                 // Nothing was sent, and a server that refuses is soon left alone.
                 Again::Refused => self.count(),
                 Again::Broken | Again::Status => self.count() && lane.spend(),
@@ -78,9 +77,8 @@ impl Attempts {
     }
 
     fn tell(&self, lane: &Lane, member: &Member, why: Again) {
-        let request_id = self.request_id.as_ref();
         tracing::debug!(
-            request_id = request_id.and_then(|id| id.to_str().ok()),
+            request_id = self.request_id.to_str().ok(),
             upstream = lane.upstream().config.name,
             server = member.name(),
             reason = why.as_str(),
@@ -88,20 +86,4 @@ impl Attempts {
             "request is sent again"
         );
     }
-}
-
-/// The same request again, when sending it twice does no harm and it has no body (RFC 9110 §9.2.2).
-pub(super) fn repeat(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let is_harmless = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    );
-    if !is_harmless || !request.body().is_empty() {
-        return None;
-    }
-    let mut copy = Request::new(request.body().none());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
 }

@@ -1,6 +1,5 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Freshness, Ledger, Recent};
 use crate::store::Entry;
@@ -17,25 +16,17 @@ pub struct Applier {
     pub freshness: Arc<Freshness>,
 }
 
-/// What applying changes came to.
-#[derive(Debug, Default)]
-pub struct Applied {
-    /// How many admissions they concern; their exchanges are to be cut.
-    pub concerned: usize,
-    /// How long each change of this node's own took to come back.
-    pub came_back_after: Vec<Duration>,
-}
-
 impl Applier {
     /// Applies changes that came through the log. This node's own come too, and have no more to end.
+    /// Answers how many admissions they concern, whose exchanges are to be cut.
     #[must_use]
-    pub fn apply(&self, entries: &[Entry]) -> Applied {
-        let mut applied = Applied::default();
+    pub fn apply(&self, entries: &[Entry]) -> usize {
+        let mut concerned = 0;
         for entry in entries {
-            applied.came_back_after.extend(self.recent.hear(*entry));
-            applied.concerned += self.ledger.apply(entry.change);
+            self.recent.hear(*entry);
+            concerned += self.ledger.apply(entry.change);
         }
-        applied
+        concerned
     }
 
     /// Something may have been missed or lost. Answers what is to be sent again.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::config::OnStale;
 use crate::domain::{BootUptime, Uptime};
 use crate::http::ApiError;
 use crate::store::StoreError;
@@ -19,16 +20,6 @@ pub struct Freshness {
     max_staleness: Duration,
     on_stale: OnStale,
     uptime: Arc<dyn Uptime>,
-}
-
-/// What becomes of exchanges in flight when knowledge is not fresh any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnStale {
-    /// They go on, and are checked again when the link is back.
-    #[default]
-    Keep,
-    /// They are cut.
-    Cut,
 }
 
 /// What is known of what this node knows.

@@ -22,12 +22,12 @@ mod usage;
 mod watch;
 
 pub use admission::{Admission, Ended};
-pub use applier::{Applied, Applier};
+pub use applier::Applier;
 pub use bells::{Bell, Bells};
 pub use changes::Changes;
 pub use follower::{Doubt, Follower, Heard, Pace, Step};
 pub use fresh_store::FreshStore;
-pub use freshness::{Freshness, Knowledge, NotFresh, OnStale};
+pub use freshness::{Freshness, Knowledge, NotFresh};
 pub use ledger::{AskAgain, DROPS, Ledger, Mark};
 pub use recent::{Era, MayBeLost, Recent};
 pub use usage::KeyUsage;

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use crate::domain::Uptime;
 use crate::store::{Change, Entry};
+use crate::telemetry::Spans;
 
 /// The revocations of the last ten minutes, this node's own and those it heard of.
 ///
@@ -15,6 +16,8 @@ use crate::store::{Change, Entry};
 pub struct Recent {
     state: Mutex<State>,
     uptime: Arc<dyn Uptime>,
+    /// From when a change of this node's own was recorded until it came back through the log.
+    round_trips: Arc<Spans>,
 }
 
 #[derive(Debug, Default)]
@@ -22,6 +25,8 @@ struct State {
     era: u64,
     /// Oldest first, each with when it was remembered.
     entries: VecDeque<(Duration, Entry)>,
+    /// The number of the last change that was heard of in this era.
+    heard: u64,
     /// The numbers of this node's own changes that it did not hear of yet, and since when.
     unheard: HashMap<u64, Duration>,
 }
@@ -46,6 +51,7 @@ impl Recent {
         Arc::new(Self {
             state: Mutex::default(),
             uptime,
+            round_trips: Arc::default(),
         })
     }
 
@@ -71,6 +77,11 @@ impl Recent {
                 Ok(())
             };
         }
+        // The log is often quicker than the answer.
+        if entry.number <= state.heard {
+            self.round_trips.count(Duration::ZERO);
+            return Ok(());
+        }
         state.remember(now, entry);
         if state.unheard.len() < MAX_ENTRIES {
             state.unheard.insert(entry.number, now);
@@ -78,18 +89,21 @@ impl Recent {
         Ok(())
     }
 
-    /// Remembers a change that came through the log. Where it is this node's own, how long it took
-    /// until it was heard of.
-    pub fn hear(&self, entry: Entry) -> Option<Duration> {
+    /// Remembers a change that came through the log.
+    pub fn hear(&self, entry: Entry) {
         let now = self.uptime.elapsed();
         let mut state = self.state.lock();
+        state.heard = entry.number;
         match state.unheard.remove(&entry.number) {
-            Some(at) => Some(now.saturating_sub(at)),
-            None => {
-                state.remember(now, entry);
-                None
-            }
+            Some(at) => self.round_trips.count(now.saturating_sub(at)),
+            None => state.remember(now, entry),
         }
+    }
+
+    /// How long changes of this node's own took to come back through the log.
+    #[must_use]
+    pub const fn round_trips(&self) -> &Arc<Spans> {
+        &self.round_trips
     }
 
     /// The server has changed: a new era begins, and this is what must be sent again, oldest first.
@@ -99,6 +113,7 @@ impl Recent {
         let mut state = self.state.lock();
         state.era = state.era.wrapping_add(1);
         state.unheard.clear();
+        state.heard = 0;
         state.forget(now);
         let mut again: VecDeque<Entry> = VecDeque::new();
         let mut places: HashMap<Change, usize> = HashMap::new();
@@ -199,7 +214,7 @@ mod tests {
         let (_, recent) = world();
         let (own, heard, user) = (key(), key(), UserId::new());
         recent.note(recent.era(), entry(7, own)).unwrap();
-        assert_eq!(recent.hear(entry(7, own)), Some(Duration::ZERO));
+        recent.hear(entry(7, own));
         recent.hear(entry(8, heard));
         recent.hear(entry(9, Change::Addition));
         recent.hear(entry(10, Change::Reread { user }));
@@ -249,12 +264,18 @@ mod tests {
     }
 
     #[test]
-    fn how_long_an_own_change_took_to_come_back_is_told_once() {
-        let (uptime, recent) = world();
-        let own = entry(3, key());
-        recent.note(recent.era(), own).unwrap();
-        uptime.advance(Duration::from_millis(4));
-        assert_eq!(recent.hear(own), Some(Duration::from_millis(4)));
-        assert_eq!(recent.hear(own), None);
+    fn own_changes_count_once_whether_they_are_answered_or_heard_of_first() {
+        let (_, recent) = world();
+        let (answered, heard) = (entry(3, key()), entry(4, key()));
+        recent.note(recent.era(), answered).unwrap();
+        recent.hear(answered);
+        assert_eq!(recent.round_trips().total(), 1);
+
+        recent.hear(heard);
+        recent.note(recent.era(), heard).unwrap();
+
+        assert_eq!(recent.round_trips().total(), 2);
+        assert_eq!(recent.len(), 2);
+        assert!(recent.state.lock().unheard.is_empty(), "for ever");
     }
 }

@@ -231,11 +231,11 @@ impl Drop for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::OnStale;
     use crate::domain::{
         CredentialId, Email, ManualClock, ManualUptime, Principal, Role, SessionId, Timestamp,
         Uptime, UserId, UserName,
     };
-    use crate::revocation::OnStale;
 
     const BOUND: Duration = Duration::from_secs(2);
 

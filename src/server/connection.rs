@@ -4,19 +4,22 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::line::Line;
+use super::proxy_header::client_address;
 use super::socket::Socket;
+use super::tls::shown_certificate;
 use super::worker::Worker;
 use super::{http1, http2};
-use crate::config::Scheme;
+use crate::config::{Listen, Scheme};
 use crate::gateway::Peer;
 
 /// Serves one connection to its end: TLS, then HTTP/2 or HTTP/1.1, as the client chose by ALPN.
-pub(super) async fn serve(tcp: TcpStream, address: SocketAddr, scheme: Scheme, worker: Rc<Worker>) {
+pub(super) async fn serve(tcp: TcpStream, address: SocketAddr, listen: Listen, worker: Rc<Worker>) {
     // What opening takes is given back first: most connections wait for most of their time.
-    let serving = Box::pin(open(tcp, address, scheme, worker)).await;
+    let serving = Box::pin(open(tcp, address, listen, worker)).await;
     if let Some(serving) = serving {
         serving.await;
     }
@@ -28,18 +31,28 @@ type Serving = Pin<Box<dyn Future<Output = ()>>>;
 async fn open(
     tcp: TcpStream,
     address: SocketAddr,
-    scheme: Scheme,
+    listen: Listen,
     worker: Rc<Worker>,
 ) -> Option<Serving> {
     let settings = &worker.settings;
+    let deadline = Instant::now() + settings.handshake_timeout;
+    let address = client_address(&tcp, address, listen, (deadline, &worker.gateway)).await?;
     let line = Line::new(worker.gateway.watch(), settings.write_timeout);
-    let peer = Peer::new(address, scheme);
+    let mut peer = Peer::new(address, listen.scheme);
+    peer.tls_port = listen.redirect;
     let socket = Socket::new(tcp, Rc::clone(&line));
-    if scheme == Scheme::Http {
+    if listen.scheme == Scheme::Http {
         return Some(Box::pin(http1::serve(socket, line, peer, worker)));
     }
     let handshake = TlsAcceptor::from(worker.tls()).accept(socket);
-    let Ok(Ok(tls)) = tokio::time::timeout(settings.handshake_timeout, handshake).await else {
+    let handshake = tokio::time::timeout_at(deadline, handshake).await;
+    let handshake = handshake.ok().and_then(Result::ok);
+    let identified = handshake.and_then(|tls| {
+        let now = worker.gateway.now();
+        peer.client_certificate = shown_certificate(tls.get_ref().1, now).ok()?;
+        Some(tls)
+    });
+    let Some(tls) = identified else {
         let failed = &worker.gateway.metrics().handshakes_failed;
         failed.fetch_add(1, Ordering::Relaxed);
         return None;

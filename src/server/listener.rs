@@ -11,15 +11,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::connection;
 use super::shutdown::Stage;
 use super::worker::Worker;
-use crate::config::{Listen, Scheme};
+use crate::config::Listen;
 
 /// The sockets of one listener, one a worker.
 #[derive(Debug)]
 pub struct Bound {
     /// Where it listens; a port of 0 has become a real one.
     pub address: SocketAddr,
-    /// What is spoken there.
-    pub scheme: Scheme,
+    /// What was asked for.
+    pub listen: Listen,
     /// One a worker.
     pub sockets: Vec<TcpListener>,
 }
@@ -69,7 +69,7 @@ pub fn bind(listen: Listen, workers: usize) -> Result<Bound, ListenError> {
     });
     Ok(Bound {
         address,
-        scheme: listen.scheme,
+        listen,
         sockets: sockets.collect::<Result<_, _>>()?,
     })
 }
@@ -124,7 +124,7 @@ fn local_address(socket: &Socket, asked: SocketAddr) -> Result<SocketAddr, Liste
 /// Accepts connections until the node drains and nobody waits to be accepted any more.
 pub(super) async fn accept(
     socket: TcpListener,
-    scheme: Scheme,
+    listen: Listen,
     room: Arc<Semaphore>,
     worker: Rc<Worker>,
 ) -> io::Result<()> {
@@ -150,7 +150,7 @@ pub(super) async fn accept(
                 let Ok(place) = place else {
                     return Ok(());
                 };
-                serve(tcp, address, scheme, place, &worker);
+                serve(tcp, address, listen, place, &worker);
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "accept failed");
@@ -163,7 +163,7 @@ pub(super) async fn accept(
 fn serve(
     tcp: tokio::net::TcpStream,
     address: SocketAddr,
-    scheme: Scheme,
+    listen: Listen,
     place: OwnedSemaphorePermit,
     worker: &Rc<Worker>,
 ) {
@@ -176,7 +176,7 @@ fn serve(
         _place: place,
     };
     tokio::task::spawn_local(async move {
-        connection::serve(tcp, address, scheme, Rc::clone(&open.worker)).await;
+        connection::serve(tcp, address, listen, Rc::clone(&open.worker)).await;
         drop(open);
     });
 }

@@ -11,7 +11,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::listener;
 use super::shutdown::{Drain, Stage};
-use crate::config::{Http2, Scheme, Server};
+use super::tls::EdgeTls;
+use crate::config::{Http2, Listen, Server};
 use crate::domain::{Clock, Timestamp};
 use crate::gateway::Gateway;
 
@@ -21,7 +22,7 @@ pub struct Worker {
     pub(super) gateway: Rc<Gateway>,
     pub(super) settings: WorkerSettings,
     pub(super) drain: Drain,
-    tls: Arc<ServerConfig>,
+    tls: EdgeTls,
     clock: Arc<dyn Clock>,
     /// Connections that are open.
     open: Cell<usize>,
@@ -86,7 +87,7 @@ impl Worker {
         gateway: Rc<Gateway>,
         settings: WorkerSettings,
         drain: Drain,
-        tls: Arc<ServerConfig>,
+        tls: EdgeTls,
         clock: Arc<dyn Clock>,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -109,7 +110,7 @@ impl Worker {
     /// When a listener cannot be used at all.
     pub async fn serve(
         self: Rc<Self>,
-        listeners: Vec<(Scheme, TcpListener)>,
+        listeners: Vec<(Listen, TcpListener)>,
         room: Arc<Semaphore>,
     ) -> io::Result<()> {
         let keep_house = tokio::task::spawn_local(Rc::clone(&self).keep_house());
@@ -119,8 +120,8 @@ impl Worker {
             telling.gateway.watch().wake_all();
         });
         let mut accepting = Vec::new();
-        for (scheme, socket) in listeners {
-            let accept = listener::accept(socket, scheme, Arc::clone(&room), Rc::clone(&self));
+        for (listen, socket) in listeners {
+            let accept = listener::accept(socket, listen, Arc::clone(&room), Rc::clone(&self));
             accepting.push(tokio::task::spawn_local(accept));
         }
         for accept in accepting {
@@ -143,7 +144,7 @@ impl Worker {
     }
 
     pub(super) fn tls(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.tls)
+        self.tls.current()
     }
 
     pub(super) fn opened(&self) {

@@ -48,6 +48,8 @@ pub struct Beat {
     pub last: u64,
     /// The number of the oldest change that the log still has, less one.
     pub trimmed_to: u64,
+    /// What its clock shows.
+    pub time: Timestamp,
     /// Whether it may be believed: it takes writes, and where there are replicas one of them has
     /// acknowledged this very beat.
     pub is_sure: bool,

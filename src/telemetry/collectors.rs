@@ -28,6 +28,13 @@ impl Spans {
         }
         self.micros.fetch_add(micros, Ordering::Relaxed);
     }
+
+    /// How many were counted.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let counts = self.counts.iter();
+        counts.map(|count| count.load(Ordering::Relaxed)).sum()
+    }
 }
 
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::domain::push_address;
+use crate::domain::AddressText;
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl<'a> Line<'a> {
             ""
         };
         self.buffer.push_str(quote);
-        push_address(self.buffer, address);
+        self.buffer.push_str(AddressText::of(address).as_str());
         self.buffer.push_str(quote);
     }
 

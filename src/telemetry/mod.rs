@@ -2,6 +2,7 @@
 
 mod access;
 pub mod audit;
+mod causes;
 mod collectors;
 mod line;
 mod log;

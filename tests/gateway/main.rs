@@ -24,5 +24,7 @@ mod routes;
 mod seeing;
 mod server;
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other test programs use more of the world")]
 mod support;
+mod tls;
 mod upstreams;

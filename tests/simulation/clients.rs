@@ -26,6 +26,7 @@ pub(crate) struct Write {
 }
 
 /// What a server says of a change.
+#[derive(Clone, Copy)]
 pub(crate) enum WriteAnswer {
     /// It was written, with this entry unless it had been before.
     Written(Option<Entry>),

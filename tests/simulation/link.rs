@@ -12,7 +12,7 @@ use super::server::{Op, store_id};
 use super::store::{Ask, Linked};
 use super::world::{Address, Event, MILLI, TIMEOUT, Time, WaitingBeat, WaitingRead, Work, World};
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) enum LinkAsk {
     Connect,
     Beat,

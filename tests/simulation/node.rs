@@ -4,10 +4,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use dariet_gateway::auth::{Authenticator, KeyRing, SigningKey, Tokens};
-use dariet_gateway::config::Algorithm;
+use dariet_gateway::config::{Algorithm, OnStale};
 use dariet_gateway::domain::{Clock, ManualClock, ManualUptime, Timestamp};
 use dariet_gateway::revocation::{
-    Admission, Applier, Follower, FreshStore, Freshness, KeyUsage, Ledger, OnStale, Pace, Recent,
+    Admission, Applier, Follower, FreshStore, Freshness, KeyUsage, Ledger, Pace, Recent,
 };
 use dariet_gateway::store::{Entry, ServerId, Store, StoreId};
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use dariet_gateway::domain::Timestamp;
 use dariet_gateway::domain::{Digest, KeyId, Role, SessionId, UserId};
 use dariet_gateway::store::{
     Beat, Change, Entry, KeyRecord, OwnedKey, ServerId, SessionView, StoreId, UserRecord,
@@ -221,6 +222,7 @@ impl Server {
             server: ServerId(format!("{}/{}", self.run, self.history)),
             last: self.data.last,
             trimmed_to: self.data.trimmed_to,
+            time: Timestamp::from_secs(0),
             is_sure,
         }
     }

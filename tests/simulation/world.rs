@@ -406,7 +406,8 @@ impl World {
         }
     }
 
-    pub(crate) fn violate(&mut self, what: String) {
+    pub(crate) fn violate(&mut self, what: impl Into<String>) {
+        let what = what.into();
         let now = self.now;
         self.violation
             .get_or_insert_with(|| format!("at {now} µs: {what}"));

@@ -1,11 +1,11 @@
 //! Services behind the gateway: one that answers by itself, one that does what the test says.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -143,8 +143,14 @@ impl Scripted {
 }
 
 /// An address where nothing listens.
-pub async fn nowhere() -> SocketAddr {
-    listen().await.local_addr().unwrap()
+pub fn nowhere() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    // Nobody else gets the port while this process holds it; the test itself may listen there later.
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 /// A plain 200 with this body.

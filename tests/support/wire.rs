@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::client::TlsStream;
 
 use super::message::{Answer, Call, Fields, Request};
 use super::within;
@@ -64,7 +63,7 @@ impl Wire {
         Self::new(stream, End::Fin)
     }
 
-    pub fn of_tls(stream: TlsStream<TcpStream>) -> Self {
+    pub fn of_tls(stream: impl Io + 'static) -> Self {
         Self::new(stream, End::CloseNotify)
     }
 

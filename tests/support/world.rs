@@ -17,7 +17,7 @@ use super::accounts::Session;
 use super::certificates;
 use super::http2::Http2;
 use super::message::{Answer, Call};
-use super::node::{Node, command};
+use super::node::{Node, command, set_clock};
 use super::wire::Wire;
 use super::within;
 
@@ -26,6 +26,7 @@ pub struct World {
     /// Gone with its files when the world is.
     _folder: TempDir,
     config: PathBuf,
+    clock: Option<&'static str>,
     node: Option<Node>,
     administrator: Option<Session>,
 }
@@ -52,14 +53,24 @@ impl World {
         Self {
             _folder: folder,
             config,
+            clock: None,
             node: None,
             administrator: None,
         }
     }
 
+    /// Has it go by a clock that is so much ahead from its next start on.
+    pub const fn set_clock(&mut self, ahead: Option<&'static str>) {
+        self.clock = ahead;
+    }
+
     /// Starts the gateway and waits until it serves.
     pub async fn start(&mut self) {
-        let node = Node::spawn(&self.config);
+        let mut command = command(&self.config);
+        if let Some(ahead) = self.clock {
+            set_clock(&mut command, ahead);
+        }
+        let node = Node::run(command);
         node.ready().await;
         self.node = Some(node);
     }
@@ -166,7 +177,8 @@ impl World {
         handshake(stream, protocols, versions).await
     }
 
-    async fn tls_over(&self, stream: TcpStream, protocols: &[&[u8]]) -> TlsStream<TcpStream> {
+    /// TLS over a connection that is there.
+    pub async fn tls_over(&self, stream: TcpStream, protocols: &[&[u8]]) -> TlsStream<TcpStream> {
         handshake(stream, protocols, ALL_VERSIONS).await
     }
 

@@ -66,6 +66,17 @@ impl HeaderRules {
     pub const fn is_empty(&self) -> bool {
         self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
     }
+
+    /// Whether what was there of a header goes.
+    #[must_use]
+    pub fn takes(&self, name: &HeaderName) -> bool {
+        self.remove.contains(name) || self.set.iter().any(|(set, _)| set == name)
+    }
+
+    /// What is there in its place, and what comes beside the rest.
+    pub fn brings(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
+        self.set.iter().chain(&self.add)
+    }
 }
 
 /// The names and values of a table.

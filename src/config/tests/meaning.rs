@@ -348,14 +348,16 @@ fn what_a_header_is_set_to_is_not_shown_where_it_opens_a_door() {
         !shown.contains("c2VjcmV0") && !shown.contains("hunter2"),
         "{shown}"
     );
-    let set = &config.routes[0].request_headers.set;
+    let rules = config.routes[0].request_headers.as_ref().unwrap();
+    let set = &rules.set;
     assert!(set.iter().any(|(_, value)| value == "hunter2"));
 }
 
 /// The store of a URL, with more in its section.
 fn redis(url: &str, more: &str) -> RedisStore {
-    let text =
-        format!("[store]\nurl = '{url}'\n{more}\n[[sessions.signing_keys]]\nfile = 'key.pem'");
+    let text = format!(
+        "[store]\nurl = '{url}'\n{more}\n[sessions]\nissuer = 'https://a.example'\n[[sessions.signing_keys]]\nfile = 'key.pem'"
+    );
     match read(&text).store {
         StoreUrl::Redis(redis) => *redis,
         StoreUrl::Embedded(file) => panic!("{}", file.display()),
@@ -427,7 +429,9 @@ fn the_account_of_a_store_comes_from_its_url_or_from_beside_it() {
 #[test]
 fn a_store_on_the_network_without_tls_is_warned_of() {
     let warned = |url: &str| {
-        let text = format!("[store]\nurl = '{url}'\n[[sessions.signing_keys]]\nfile = 'key.pem'");
+        let text = format!(
+            "[store]\nurl = '{url}'\n[sessions]\nissuer = 'https://a.example'\n[[sessions.signing_keys]]\nfile = 'key.pem'"
+        );
         let warnings = read(&text).warnings();
         warnings
             .iter()

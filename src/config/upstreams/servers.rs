@@ -1,6 +1,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use rustls::pki_types::ServerName;
+
+use crate::config::listen::Scheme;
 use crate::config::section::Section;
 use crate::config::store::MAX_SOCKET_PATH;
 use crate::config::text::Text;
@@ -19,8 +22,10 @@ pub struct UpstreamServer {
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerAddress {
-    /// `http://HOST:PORT`
+    /// `http://HOST:PORT` or `https://HOST:PORT`
     Tcp {
+        /// What is spoken beneath HTTP.
+        scheme: Scheme,
         /// A name or an address in lower case; an IPv6 address without brackets.
         host: String,
         /// The port.
@@ -78,6 +83,18 @@ impl UpstreamServer {
 }
 
 impl ServerAddress {
+    /// Whether TLS is spoken there.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(
+            self,
+            Self::Tcp {
+                scheme: Scheme::Https,
+                ..
+            }
+        )
+    }
+
     fn read(text: &Text<'_>) -> Option<Self> {
         match text.as_str().strip_prefix("unix:") {
             Some(path) => unix(text, path),
@@ -99,8 +116,13 @@ impl fmt::Display for UpstreamServer {
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Tcp { scheme, host, port } => {
+                let scheme = scheme.as_str();
+                if host.contains(':') {
+                    return write!(f, "{scheme}://[{host}]:{port}");
+                }
+                write!(f, "{scheme}://{host}:{port}")
+            }
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -139,24 +161,18 @@ fn tcp(text: &Text<'_>) -> Option<ServerAddress> {
         text.wrong("is not the URL of a server", way_out);
         return None;
     };
-    let plain = match url.port {
-        Some(port) => format!("write \"http://{}:{port}\"", url.host),
-        None => format!("write \"http://{}\"", url.host),
-    };
-    match url.scheme {
-        "http" => {}
-        "https" => {
-            text.wrong(
-                "asks for TLS to the server, which is not supported by this version",
-                plain,
-            );
-            return None;
-        }
+    let (scheme, usual_port) = match url.scheme {
+        "http" => (Scheme::Http, 80),
+        "https" => (Scheme::Https, 443),
         _ => {
             text.wrong("has an unknown scheme", WAY_OUT);
             return None;
         }
-    }
+    };
+    let plain = match url.port {
+        Some(port) => format!("write \"{}://{}:{port}\"", url.scheme, url.host),
+        None => format!("write \"{}://{}\"", url.scheme, url.host),
+    };
     if url.user.is_some() {
         text.wrong("has a user; the gateway does not log in to servers", plain);
         return None;
@@ -168,8 +184,16 @@ fn tcp(text: &Text<'_>) -> Option<ServerAddress> {
         );
         return None;
     }
+    if scheme == Scheme::Https && ServerName::try_from(url.host).is_err() {
+        text.wrong(
+            "has a host that no certificate could be for",
+            r#"write its name or address, such as "https://reports.internal:9000""#,
+        );
+        return None;
+    }
     Some(ServerAddress::Tcp {
+        scheme,
         host: url.host.to_ascii_lowercase(),
-        port: url.port.unwrap_or(80),
+        port: url.port.unwrap_or(usual_port),
     })
 }

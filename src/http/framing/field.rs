@@ -1,8 +1,9 @@
-//! The lines of an answer's head or trailers.
+//! The lines of a head or of trailers.
 
 use std::ops::Range;
 
-use http::HeaderName;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memchr;
 
 use super::FramingError;
@@ -25,6 +26,37 @@ pub fn read_field(line: &[u8]) -> Result<(HeaderName, Range<usize>), FramingErro
     let from_end = value.len() - trimmed_start(value);
     let start = line.len() - from_end;
     Ok((name, start..start + trim(value).len()))
+}
+
+/// The value of a header.
+///
+/// # Errors
+///
+/// [`FramingError`], when it holds a control character.
+pub fn field_value(text: Bytes) -> Result<HeaderValue, FramingError> {
+    HeaderValue::from_maybe_shared(text).map_err(|_| FramingError::HeaderValue)
+}
+
+/// The fields of trailers, as [`Dechunked::Trailers`] has their lines.
+///
+/// [`Dechunked::Trailers`]: super::Dechunked::Trailers
+///
+/// # Errors
+///
+/// [`FramingError`], when one is no header.
+pub fn read_trailers(lines: &Bytes) -> Result<HeaderMap, FramingError> {
+    let mut fields = HeaderMap::new();
+    let mut start = 0;
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+        if !text.is_empty() {
+            let (name, value) = read_field(text)?;
+            let value = lines.slice(start + value.start..start + value.end);
+            fields.append(name, field_value(value)?);
+        }
+        start += line.len();
+    }
+    Ok(fields)
 }
 
 /// What is wrong with a header's line.

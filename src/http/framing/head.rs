@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, request};
 use super::FramingError;
 use super::line::{Lines, no_text, split_field};
 use crate::http::octet::{is_host, is_token, trim};
+use crate::http::values::MAX_FIELDS;
 
 /// The head of a request, with what it says of its connection.
 #[derive(Debug)]
@@ -62,8 +63,6 @@ struct Field {
     value: Range<usize>,
 }
 
-/// More than any client sends, and less than takes long to look through.
-const MAX_FIELDS: usize = 100;
 /// Most requests have no more; the room for them is taken at once.
 const USUAL_FIELDS: usize = 16;
 
@@ -145,6 +144,9 @@ impl Head {
         if method.is_empty() || target.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
             return Err(no_text(line, FramingError::RequestLine));
         }
+        if target.len() > MAX_TARGET {
+            return Err(FramingError::HeadTooLarge);
+        }
         if !is_target(target) {
             return Err(no_text(target, FramingError::Target));
         }
@@ -163,7 +165,7 @@ impl Head {
     fn take_field(&mut self, start: usize, line: &[u8]) -> Result<(), FramingError> {
         let (name, value) = split_field(line)?;
         if self.fields.len() >= MAX_FIELDS {
-            return Err(FramingError::HeadTooLarge);
+            return Err(FramingError::TooManyFields);
         }
         let value_end = start + line.len() - (value.len() - value.trim_ascii_end().len());
         let value = value.trim_ascii();
@@ -250,10 +252,14 @@ impl Head {
 
 const EMPTY_LINE: usize = b"\r\n".len();
 
-/// Visible ASCII without a fragment. It looks at every byte without leaving early, so that the
-/// compiler takes sixteen at a time.
+/// The most bytes of a target that [`Uri`] can hold.
+const MAX_TARGET: usize = 65_534;
+
+/// Visible ASCII without a fragment, and no query alone, to which readers add a path of their own. It
+/// looks at every byte without leaving early, so that the compiler takes sixteen at a time.
 fn is_target(target: &[u8]) -> bool {
-    target.iter().fold(true, |is_target, &byte| {
+    let is_query = target.starts_with(b"?");
+    target.iter().fold(!is_query, |is_target, &byte| {
         is_target & (byte > b' ') & (byte < 0x7f) & (byte != b'#')
     })
 }

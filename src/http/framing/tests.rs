@@ -354,7 +354,7 @@ fn a_head_says_what_becomes_of_its_connection() {
 fn a_head_of_very_many_fields_is_refused() {
     let head = |count: usize| format!("GET / HTTP/1.0\r\n{}\r\n", "a:\r\n".repeat(count));
     assert_eq!(verdict(&head(100)), None);
-    assert_eq!(verdict(&head(101)), Some(FramingError::HeadTooLarge));
+    assert_eq!(verdict(&head(101)), Some(FramingError::TooManyFields));
 }
 
 fn message() -> impl Strategy<Value = String> {

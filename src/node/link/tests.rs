@@ -6,12 +6,13 @@ use uuid::Uuid;
 
 use super::*;
 use crate::auth::{AuthError, KeyRing, SigningKey, Tokens};
-use crate::config::Algorithm;
+use crate::config::{Algorithm, OnStale};
 use crate::domain::{
-    ApiKey, BootUptime, Email, KeyId, KeyName, ManualClock, Role, Timestamp, UserId, UserName,
+    ApiKey, BootUptime, Email, KeyId, KeyName, ManualClock, Role, SharedClock, Timestamp, UserId,
+    UserName,
 };
 use crate::http::Credential;
-use crate::revocation::{Admission, FreshStore, Freshness, Ledger, OnStale, Recent};
+use crate::revocation::{Admission, FreshStore, Freshness, Ledger, Recent};
 use crate::store::{Beat, Change, Embedded, KeyRecord, ServerId, StoreError, StoreId, UserRecord};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -92,6 +93,7 @@ impl Log {
             server: ServerId(state.server.to_owned()),
             last: state.entries.last().map_or(0, |last| last.number),
             trimmed_to: state.entries.first().map_or(0, |first| first.number - 1),
+            time: NOW,
             is_sure: true,
         };
         drop(state);
@@ -210,6 +212,7 @@ impl Node {
             applier: applier.clone(),
             authenticator: authenticator.clone(),
             bells: Arc::default(),
+            clock: Arc::new(SharedClock::new(Arc::new(ManualClock::at(NOW)))),
             max_staleness: Duration::from_millis(200),
             state: Arc::default(),
         };

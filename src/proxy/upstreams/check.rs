@@ -1,11 +1,16 @@
 use std::io;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use http::HeaderValue;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bytes::BytesMut;
+use http::{HeaderMap, HeaderValue};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use super::{Stream, Target};
+use super::Target;
 use crate::config;
+use crate::proxy::AnswerError;
+use crate::proxy::answer_head::{Head, HeadReader};
+use crate::proxy::stream::Stream;
 
 /// The question of a health check, as it is sent.
 #[derive(Debug)]
@@ -17,22 +22,19 @@ pub(super) struct Question {
 /// Why a server is not well.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unwell {
-    /// It gave no answer.
+    /// It took no connection, or not the question.
+    #[error("the health check could not be asked")]
+    Unasked(#[source] io::Error),
+    /// It gave no answer, or one that would not be passed on either.
     #[error("the health check got no answer")]
-    Silent(#[source] io::Error),
+    Unanswered(#[from] AnswerError),
     /// It answered too late.
     #[error("the health check was not answered in time")]
     Late,
-    /// It answered what is no HTTP.
-    #[error("the health check was answered with what is no HTTP/1.1")]
-    Garbage,
     /// Its answer says so.
     #[error("the health check was answered with status {0}")]
     Status(u16),
 }
-
-/// The most that is read for the first line of an answer.
-const MAX_HEAD: usize = 16 * 1024;
 
 impl Question {
     /// `host` is whom it asks for, unless the configuration says otherwise.
@@ -64,40 +66,26 @@ impl Question {
     }
 
     async fn status(&self, target: &Target) -> Result<u16, Unwell> {
-        let mut stream = Stream::connect(target).await.map_err(Unwell::Silent)?;
-        let sent = stream.write_all(&self.bytes).await;
-        sent.map_err(Unwell::Silent)?;
-        let mut head = Vec::new();
-        loop {
-            let mut more = [0; 1024];
-            let read = stream.read(&mut more).await.map_err(Unwell::Silent)?;
-            if read == 0 {
-                return Err(Unwell::Silent(io::ErrorKind::UnexpectedEof.into()));
-            }
-            head.extend_from_slice(more.get(..read).unwrap_or_default());
-            if let Some(status) = status(&head)? {
-                return Ok(status);
-            }
-            if head.len() > MAX_HEAD {
-                return Err(Unwell::Garbage);
-            }
-        }
+        let mut stream = Stream::connect(target).await.map_err(Unwell::Unasked)?;
+        let asked = stream.write_all(&self.bytes).await;
+        asked.map_err(Unwell::Unasked)?;
+        stream.flush().await.map_err(Unwell::Unasked)?;
+        Ok(status(&mut stream).await?)
     }
 }
 
-/// The status of the first final answer, once its first line has come.
-fn status(mut head: &[u8]) -> Result<Option<u16>, Unwell> {
+/// The status of the first final answer, once its head has come; read as those are that are passed on.
+async fn status(from: &mut (impl AsyncRead + Unpin)) -> Result<u16, AnswerError> {
+    // Of interest where clients wait.
+    let uncounted = AtomicU64::new(0);
+    let mut reader = HeadReader::new(false, HeaderMap::new(), &uncounted);
+    let mut input = BytesMut::new();
     loop {
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut answer = httparse::Response::new(&mut headers);
-        let parsed = answer.parse(head);
-        match (answer.code, parsed) {
-            (Some(100..=199), Ok(httparse::Status::Complete(length))) => {
-                head = head.get(length..).unwrap_or_default();
-            }
-            (Some(100..=199) | None, Ok(httparse::Status::Partial)) => return Ok(None),
-            (Some(status @ 200..), _) => return Ok(Some(status)),
-            _ => return Err(Unwell::Garbage),
+        match reader.read(&mut input)? {
+            Some(Head::Final(head)) => return Ok(head.status.as_u16()),
+            Some(Head::Continue) => {}
+            None if from.read_buf(&mut input).await? == 0 => return Err(AnswerError::Closed),
+            None => {}
         }
     }
 }
@@ -106,26 +94,21 @@ fn status(mut head: &[u8]) -> Result<Option<u16>, Unwell> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_first_final_answer_counts() {
-        let read = |text: &str| status(text.as_bytes());
-        assert!(matches!(read("HTTP/1.1 204 No Content\r\n"), Ok(Some(204))));
-        assert!(matches!(
-            read("HTTP/1.0 503 x\r\nA: b\r\n\r\n"),
-            Ok(Some(503))
-        ));
-        assert!(matches!(read("HTTP/1.1 20"), Ok(None)));
-        assert!(matches!(read("HTTP/1.1 100 Continue\r\n\r\n"), Ok(None)));
-        let early = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n";
-        assert!(matches!(read(early), Ok(Some(200))));
-        assert!(matches!(read("SSH-2.0-x\r\n"), Err(Unwell::Garbage)));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_bytes_panic(bytes: Vec<u8>) {
-            let _ = status(&bytes);
-            let _ = status(&[b"HTTP/1.1 1", bytes.as_slice()].concat());
-        }
+    #[tokio::test]
+    async fn the_first_final_answer_counts() {
+        let read = async |text: &str| {
+            status(&mut text.as_bytes())
+                .await
+                .map_err(|e| e.to_string())
+        };
+        assert_eq!(read("HTTP/1.1 204 No Content\r\n\r\n").await, Ok(204));
+        assert_eq!(read("HTTP/1.0 503 x\r\nA: b\r\n\r\nrest").await, Ok(503));
+        let early = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100\r\n\r\nHTTP/1.1 200 OK\r\n\r\n";
+        assert_eq!(read(early).await, Ok(200));
+        let closed = Err(AnswerError::Closed.to_string());
+        assert_eq!(read("HTTP/1.1 20").await, closed);
+        assert_eq!(read("HTTP/1.1 100 Continue\r\n\r\n").await, closed);
+        let garbage = Err(AnswerError::StatusLine.to_string());
+        assert_eq!(read("SSH-2.0-x\r\n").await, garbage);
     }
 }

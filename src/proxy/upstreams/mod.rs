@@ -16,7 +16,6 @@ mod queue;
 mod resolver;
 mod server;
 mod standing;
-mod stream;
 mod tell;
 mod upstream;
 
@@ -27,6 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::resolver::Resolver;
+use super::UpstreamTlsError;
 use crate::config;
 
 pub(super) use self::lane::{Lane, Member};
@@ -34,7 +34,6 @@ pub(super) use self::pick::NotPicked;
 pub(super) use self::place::Place;
 pub(super) use self::server::Target;
 pub(super) use self::standing::Failure;
-pub(super) use self::stream::Stream;
 pub(super) use self::upstream::{Again, Upstream};
 
 /// The upstreams of a node, as all workers see them.
@@ -51,15 +50,19 @@ const FIRST_NAMES: Duration = Duration::from_secs(3);
 
 impl Upstreams {
     /// The upstreams of this configuration.
-    #[must_use]
-    pub fn new(config: &[config::Upstream], dns: &config::Dns) -> Self {
-        let upstreams: Vec<_> = config.iter().map(Upstream::new).collect();
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamTlsError`]
+    pub fn new(config: &[config::Upstream], dns: &config::Dns) -> Result<Self, UpstreamTlsError> {
+        let upstreams = config.iter().map(Upstream::new);
+        let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
         let names = upstreams.iter().map(|upstream| upstream.names().count());
-        Self {
+        Ok(Self {
             unknown: watch::Sender::new(names.sum()),
             upstreams,
             resolver: Resolver::new(dns),
-        }
+        })
     }
 
     /// The name of an upstream; empty for an index that there is not.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::standing::Standing;
+use crate::config::{Scheme, ServerAddress};
+use crate::proxy::tls::{ServerTls, TlsServer};
 
 /// A server of an upstream, at one address.
 ///
@@ -25,6 +27,8 @@ pub(crate) struct Server {
 pub(crate) enum Target {
     /// An address and a port.
     Tcp(SocketAddr),
+    /// An address and a port, and who answers there with TLS.
+    Tls(SocketAddr, TlsServer),
     /// The path of a Unix socket.
     Unix(PathBuf),
 }
@@ -64,10 +68,42 @@ impl Server {
     }
 }
 
+impl Target {
+    /// Where a server leads that need not be looked up.
+    pub(super) fn fixed(server: &ServerAddress, tls: Option<&ServerTls>) -> Option<Self> {
+        match server {
+            ServerAddress::Tcp { host, port, .. } => {
+                let address = SocketAddr::new(host.parse().ok()?, *port);
+                Some(Self::at(address, server, tls))
+            }
+            ServerAddress::Unix(path) => Some(Self::Unix(path.clone())),
+        }
+    }
+
+    /// A server at one of its addresses. With TLS it must be who the configuration says, wherever it is.
+    pub(super) fn at(address: SocketAddr, server: &ServerAddress, tls: Option<&ServerTls>) -> Self {
+        match (server, tls) {
+            (
+                ServerAddress::Tcp {
+                    scheme: Scheme::Https,
+                    host,
+                    ..
+                },
+                Some(tls),
+            ) => Self::Tls(address, tls.server(host)),
+            _ => Self::Tcp(address),
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
+            Self::Tls(address, server) if server.is_at(address.ip()) => {
+                write!(f, "https://{address}")
+            }
+            Self::Tls(address, server) => write!(f, "https://{address} ({server})"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }

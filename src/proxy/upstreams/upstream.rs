@@ -12,6 +12,8 @@ use super::budget::Budget;
 use super::queue::Queue;
 use super::server::{Server, Target};
 use crate::config::{self, ServerAddress};
+use crate::proxy::UpstreamTlsError;
+use crate::proxy::tls::ServerTls;
 
 /// An upstream as all workers see it.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Upstream {
     sent_again: [AtomicU64; Again::ALL.len()],
     pub(super) over_budget: AtomicU64,
     pub(super) failed_lookups: AtomicU64,
+    /// Nothing where no server is `https://`.
+    tls: Option<ServerTls>,
     began: Instant,
 }
 
@@ -66,8 +70,10 @@ impl Again {
 }
 
 impl Upstream {
-    pub(super) fn new(config: &config::Upstream) -> Arc<Self> {
-        let found = config.servers.iter().map(|server| fixed(&server.address));
+    pub(super) fn new(config: &config::Upstream) -> Result<Arc<Self>, UpstreamTlsError> {
+        let tls = ServerTls::of(config)?;
+        let servers = config.servers.iter();
+        let found = servers.map(|server| Target::fixed(&server.address, tls.as_ref()));
         let upstream = Self {
             queue: Queue::new(config.max_waiting, config.waiting_timeout),
             budget: Budget::new(&config.retries),
@@ -83,10 +89,11 @@ impl Upstream {
             over_budget: AtomicU64::new(0),
             failed_lookups: AtomicU64::new(0),
             config: config.clone(),
+            tls,
             began: Instant::now(),
         };
         upstream.gather(&mut upstream.servers.lock());
-        Arc::new(upstream)
+        Ok(Arc::new(upstream))
     }
 
     /// `Host` for a request that names none, which HTTP/1.1 does not allow.
@@ -117,7 +124,7 @@ impl Upstream {
     pub(super) fn names(&self) -> impl Iterator<Item = (usize, String, u16)> {
         let servers = self.config.servers.iter().enumerate();
         servers.filter_map(|(index, server)| match &server.address {
-            ServerAddress::Tcp { host, port } if fixed(&server.address).is_none() => {
+            ServerAddress::Tcp { host, port, .. } if host.parse::<IpAddr>().is_err() => {
                 Some((index, host.clone(), *port))
             }
             ServerAddress::Tcp { .. } | ServerAddress::Unix(_) => None,
@@ -126,7 +133,12 @@ impl Upstream {
 
     /// The name with this index stands for these addresses. Whether that is new.
     pub(super) fn found(&self, index: usize, addresses: Vec<SocketAddr>) -> bool {
-        let mut targets: Vec<_> = addresses.into_iter().map(Target::Tcp).collect();
+        let Some(config) = self.config.servers.get(index) else {
+            return false;
+        };
+        let tls = self.tls.as_ref();
+        let target = |address| Target::at(address, &config.address, tls);
+        let mut targets: Vec<_> = addresses.into_iter().map(target).collect();
         targets.sort_by_key(ToString::to_string);
         let mut servers = self.servers.lock();
         let Some(found) = servers.found.get_mut(index).filter(|old| **old != targets) else {
@@ -275,22 +287,13 @@ impl Upstream {
     }
 }
 
-/// Where an address leads without being looked up.
-fn fixed(address: &ServerAddress) -> Option<Target> {
-    match address {
-        ServerAddress::Tcp { host, port } => {
-            let ip: IpAddr = host.parse().ok()?;
-            Some(Target::Tcp(SocketAddr::new(ip, *port)))
-        }
-        ServerAddress::Unix(path) => Some(Target::Unix(path.clone())),
-    }
-}
-
 /// How `Host` names a server.
 pub(super) fn host_of(address: Option<&ServerAddress>) -> HeaderValue {
     let host = match address {
-        Some(ServerAddress::Tcp { host, port }) if host.contains(':') => format!("[{host}]:{port}"),
-        Some(ServerAddress::Tcp { host, port }) => format!("{host}:{port}"),
+        Some(ServerAddress::Tcp { host, port, .. }) if host.contains(':') => {
+            format!("[{host}]:{port}")
+        }
+        Some(ServerAddress::Tcp { host, port, .. }) => format!("{host}:{port}"),
         Some(ServerAddress::Unix(_)) | None => "localhost".to_owned(),
     };
     HeaderValue::from_str(&host).unwrap_or(HeaderValue::from_static("localhost"))

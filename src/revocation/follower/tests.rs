@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{KeyId, UserId};
+use crate::domain::{KeyId, Timestamp, UserId};
 use crate::store::Change;
 
 const PACE: Pace = Pace {
@@ -17,6 +17,7 @@ fn beat(last: u64) -> Beat {
         server: ServerId("a".to_owned()),
         last,
         trimmed_to: 0,
+        time: Timestamp::from_secs(0),
         is_sure: true,
     }
 }

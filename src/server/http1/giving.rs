@@ -9,9 +9,10 @@ use http_body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Connection;
-use super::head::{Framing, write_field, write_number};
+use super::head::{Framing, write_number};
 use super::outgoing::Outgoing;
 use crate::gateway::GatewayBody;
+use crate::http::header::write_field;
 
 /// An answer's body on its way to the client.
 #[derive(Debug)]

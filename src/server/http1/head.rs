@@ -1,7 +1,9 @@
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 use http_body::Body;
+use hyper::ext::ReasonPhrase;
 
 use crate::http::RequestHead;
+use crate::http::header::write_field;
 
 /// What a request says of how it is to be answered.
 #[derive(Debug)]
@@ -80,7 +82,7 @@ pub(super) fn write_head<B>(
     framing: Framing,
     date: &HeaderValue,
 ) {
-    write_status(out, response.status(), asked.is_old);
+    write_status(out, response, asked.is_old);
     let headers = response.headers();
     write_framing(out, headers, framing);
     let mut has_date = false;
@@ -103,20 +105,15 @@ pub(super) fn write_head<B>(
     out.extend_from_slice(b"\r\n");
 }
 
-pub(super) fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    out.extend_from_slice(name.as_str().as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
-fn write_status(out: &mut Vec<u8>, status: StatusCode, is_old: bool) {
+fn write_status<B>(out: &mut Vec<u8>, response: &Response<B>, is_old: bool) {
+    let status = response.status();
     out.extend_from_slice(if is_old { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
+    let own = response.extensions().get().map(ReasonPhrase::as_bytes);
     // Some clients cannot read a status without words.
-    let reason = status.canonical_reason().unwrap_or("Unknown");
-    out.extend_from_slice(reason.as_bytes());
+    let usual = || status.canonical_reason().unwrap_or("Unknown").as_bytes();
+    out.extend_from_slice(own.unwrap_or_else(usual));
     out.extend_from_slice(b"\r\n");
 }
 

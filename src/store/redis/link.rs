@@ -1,7 +1,9 @@
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use uuid::Uuid;
@@ -11,6 +13,7 @@ use super::fault::Fault;
 use super::import::BEING_FILLED;
 use super::info::Info;
 use super::session::{Session, millis, unavailable};
+use crate::domain::Timestamp;
 use crate::store::{Beat, Entry, ServerId, StoreError, StoreId};
 
 /// What a node asks of the link, and what it knows of servers from before.
@@ -42,14 +45,10 @@ impl LinkPolicy {
 
     /// Asks the server of `session` where it stands. What it says was true after the question was sent.
     pub(super) async fn beat(&self, session: &Session) -> Result<Beat, StoreError> {
-        let beat = async {
-            tokio::select! {
-                // Losing this race drops the question: its answer is nobody's.
-                reason = session.trouble.wait() => Err(Fault::Unasked(reason.to_owned())),
-                beat = self.ask(session) => beat,
-            }
-        };
-        beat.await.map_err(Fault::of_read)
+        let beat = said_before(session.trouble.wait(), self.ask(session)).await;
+        // Its answer is nobody's any more.
+        let beat = beat.unwrap_or_else(|reason| Err(Fault::Unasked(reason.to_owned())));
+        beat.map_err(Fault::of_read)
     }
 
     /// The changes after number `after`, waiting for `wait` when there are none.
@@ -69,11 +68,9 @@ impl LinkPolicy {
             .arg(session.keys.log())
             .arg(format!("{after}-0"));
         let within = wait.saturating_add(self.patience);
-        let answer = tokio::select! {
-            // As above.
-            reason = session.trouble.wait() => return Err(unavailable(reason)),
-            answer = session.link.ask::<Value>(&read, within) => answer,
-        };
+        let asked = session.link.ask::<Value>(&read, within);
+        let answer = said_before(session.trouble.wait(), asked).await;
+        let answer = answer.map_err(unavailable)?;
         answer.and_then(read_log).map_err(Fault::of_read)
     }
 
@@ -87,12 +84,14 @@ impl LinkPolicy {
         oldest.arg(keys.log()).arg("-").arg("+").arg("COUNT").arg(1);
         let mut info = redis::cmd("INFO");
         info.arg("replication");
+        let time = redis::cmd("TIME");
         let link = &session.link;
-        let (identity, last, oldest, info) = tokio::try_join!(
+        let (identity, last, oldest, info, (seconds, micros)) = tokio::try_join!(
             link.ask::<Option<String>>(&identity, self.patience),
             link.ask::<Option<u64>>(&counter, self.patience),
             link.ask::<Value>(&oldest, self.patience),
             link.ask::<String>(&info, self.patience),
+            link.ask::<(i64, i64)>(&time, self.patience),
         )?;
         let info = Info::new(info);
         let last = last.unwrap_or(0);
@@ -102,6 +101,9 @@ impl LinkPolicy {
             server: server_id(session, &info),
             last,
             trimmed_to: oldest.map_or(last, |oldest| oldest.saturating_sub(1)),
+            time: Timestamp::from_millis(
+                seconds.saturating_mul(1000).saturating_add(micros / 1000),
+            ),
             is_sure: self.is_sure(session, &info).await?,
         })
     }
@@ -184,4 +186,19 @@ fn server_id(session: &Session, info: &Info) -> ServerId {
     let run = session.info.field("run_id").unwrap_or_default();
     let history = info.field("master_replid").unwrap_or_default();
     ServerId(format!("{run} {history} {}", session.address))
+}
+
+/// What `asked` comes to, or why its connection is `gone`. What a server said before it went away says
+/// more than that it did, and both may be heard at once.
+async fn said_before<'a, T>(
+    gone: impl Future<Output = &'a str>,
+    asked: impl Future<Output = T>,
+) -> Result<T, &'a str> {
+    let mut asked = pin!(asked);
+    let reason = tokio::select! {
+        biased;
+        answer = &mut asked => return Ok(answer),
+        reason = gone => reason,
+    };
+    asked.now_or_never().ok_or(reason)
 }

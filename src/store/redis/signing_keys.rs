@@ -3,12 +3,10 @@ use redis::Cmd;
 use super::Redis;
 use super::fault::Fault;
 use crate::domain::Timestamp;
-use crate::store::Answer;
+use crate::store::{Answer, KeyRoll};
 
-impl Redis {
-    /// Says that this node signs with the key `kid` at `now`, so that nodes without it learn of it. To be
-    /// said again while it is true.
-    pub fn announce_signing_key<'a>(&'a self, kid: &'a str, now: Timestamp) -> Answer<'a, ()> {
+impl KeyRoll for Redis {
+    fn announce<'a>(&'a self, kid: &'a str, now: Timestamp) -> Answer<'a, ()> {
         let kid = kid.to_owned();
         self.change(async move |at| {
             let mut add = redis::cmd("ZADD");
@@ -21,8 +19,7 @@ impl Redis {
         })
     }
 
-    /// The keys that some node signed with since `since`.
-    pub fn signing_keys_seen_since(&self, since: Timestamp) -> Answer<'_, Vec<String>> {
+    fn seen_since(&self, since: Timestamp) -> Answer<'_, Vec<String>> {
         self.read(async move |at| at.read(&range(&at.keys.signing_keys(), since)).await)
     }
 }

@@ -7,11 +7,9 @@ use dariet_gateway::api::Api;
 use dariet_gateway::auth::{
     Authenticator, ForgotBrake, Hasher, KeyRing, LoginBrake, PasswordPolicy, SigningKey, Tokens,
 };
-use dariet_gateway::config;
+use dariet_gateway::config::{self, OnStale};
 use dariet_gateway::domain::{Clock as _, ManualClock, ManualUptime, Timestamp};
-use dariet_gateway::revocation::{
-    Bells, Changes, FreshStore, Freshness, KeyUsage, Ledger, OnStale,
-};
+use dariet_gateway::revocation::{Bells, Changes, FreshStore, Freshness, KeyUsage, Ledger};
 use dariet_gateway::store::{Embedded, Store, UserRecord};
 use serde_json::{Value, json};
 use tempfile::TempDir;

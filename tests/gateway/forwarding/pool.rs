@@ -132,7 +132,7 @@ async fn the_servers_of_an_upstream_take_turns_where_it_says_so() {
 async fn a_server_that_refuses_is_skipped() {
     let service = Service::echo().await;
     let setup = Setup::new()
-        .upstream_of("service", &[nowhere().await, service.address], "")
+        .upstream_of("service", &[nowhere(), service.address], "")
         .route("/", "service", "public = true");
     let world = setup.start_empty().await;
 

@@ -76,8 +76,38 @@ async fn failures_that_are_not_in_a_row_are_forgiven() {
 }
 
 #[tokio::test]
+async fn a_client_that_breaks_off_its_request_is_no_failure_of_the_server() {
+    let service = Scripted::start().await;
+    let lines = "[upstreams.service.ejection]\nfailures = 1";
+    let world = gateway_before(&[service.address], lines).await;
+    let mut wire = world.wire().await;
+
+    wire.send("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    let mut upstream = service.accept().await;
+    upstream.head().await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello")
+        .await;
+    wire.head().await;
+    wire.send("no chunk\r\n").await;
+    wire.rest().await;
+
+    let is_it = |line: &Value| line["path"] == "/x";
+    let line = world.node().access.wait_for("the access line", is_it).await;
+    assert_eq!(line["end"], "client");
+    world
+        .metric(&of_server(
+            "upstream_server_ejections_total",
+            service.address,
+            0,
+        ))
+        .await;
+}
+
+#[tokio::test]
 async fn a_server_comes_back_slowly() {
-    let gone = nowhere().await;
+    let gone = nowhere();
     let mut other = Service::echo().await;
     let lines = "slow_start = \"1h\"\n[upstreams.service.ejection]\ntime = \"200ms\"";
     let world = gateway_before(&[gone, other.address], lines).await;
@@ -123,7 +153,7 @@ async fn no_more_servers_are_left_alone_than_the_share_while_one_works() {
 
 #[tokio::test]
 async fn when_every_server_fails_the_answer_comes_at_once_until_a_trial_goes_well() {
-    let (one, other) = (nowhere().await, nowhere().await);
+    let (one, other) = (nowhere(), nowhere());
     let lines = "[upstreams.service.ejection]\ntime = \"500ms\"\nmax_time = \"1h\"";
     let world = gateway_before(&[one, other], lines).await;
     let mut wire = world.wire().await;

@@ -72,7 +72,7 @@ async fn a_server_that_is_not_well_takes_no_requests_until_it_is_again() {
 
 #[tokio::test]
 async fn a_server_that_was_not_well_from_the_start_takes_nothing_until_it_is() {
-    let gone = nowhere().await;
+    let gone = nowhere();
     let (mut other, _) = service().await;
     // Nothing but the checks can take it out.
     let lines =

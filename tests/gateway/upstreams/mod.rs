@@ -6,6 +6,7 @@ mod bounds;
 mod deadlines;
 mod ejection;
 mod health;
+mod https;
 mod names;
 mod retries;
 

@@ -74,7 +74,7 @@ impl Failing {
         let mut serving = JoinSet::new();
         if moment == Moment::Refused {
             return Self {
-                address: nowhere().await,
+                address: nowhere(),
                 seen,
                 _serving: serving,
             };
@@ -196,7 +196,7 @@ async fn only_what_is_safe_to_send_again_is() {
 
 #[tokio::test]
 async fn the_access_line_names_the_server_that_answered() {
-    let (gone, good) = (nowhere().await, Service::echo().await);
+    let (gone, good) = (nowhere(), Service::echo().await);
     let world = gateway_before(&[gone, good.address], "balance = \"round_robin\"").await;
 
     let call = Call::post("/x").header("User-Agent", "again").body("hello");
@@ -211,7 +211,7 @@ async fn the_access_line_names_the_server_that_answered() {
 
 #[tokio::test]
 async fn each_further_attempt_is_told_at_debug() {
-    let (gone, good) = (nowhere().await, Service::echo().await);
+    let (gone, good) = (nowhere(), Service::echo().await);
     let setup = Setup::new()
         .log_level("debug")
         .upstream_of(
@@ -259,7 +259,7 @@ async fn what_was_sent_is_sent_again_only_while_the_budget_lasts() {
 #[tokio::test]
 async fn a_request_is_tried_no_more_often_than_it_may() {
     for (attempts, status) in [(1, 502), (2, 502), (3, 200)] {
-        let (one, other) = (nowhere().await, nowhere().await);
+        let (one, other) = (nowhere(), nowhere());
         let good = Service::echo().await;
         let lines = format!(
             "balance = \"round_robin\"\n[upstreams.service.retries]\nattempts = {attempts}"

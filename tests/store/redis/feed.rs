@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use dariet_gateway::domain::{Role, Timestamp, UserName};
-use dariet_gateway::store::{Change, Entry, Feed as _, Store as _, StoreError, UserRecord};
+use dariet_gateway::store::{
+    Change, Entry, Feed as _, KeyRoll as _, Store as _, StoreError, UserRecord,
+};
 
 use super::world::{connect, opened, settings, store};
 use crate::redis_server::{RedisBuilder, RedisServer};
@@ -269,12 +271,12 @@ fn nodes_learn_which_keys_others_sign_with() {
     let (there, _) = opened(&settings(&server.url()));
 
     wait(async {
-        here.announce_signing_key("old", at(0)).await.unwrap();
-        here.announce_signing_key("new", at(60)).await.unwrap();
-        here.announce_signing_key("new", at(30)).await.unwrap();
+        here.announce("old", at(0)).await.unwrap();
+        here.announce("new", at(60)).await.unwrap();
+        here.announce("new", at(30)).await.unwrap();
     });
 
-    let seen = |since| wait(there.signing_keys_seen_since(since)).unwrap();
+    let seen = |since| wait(there.seen_since(since)).unwrap();
     assert_eq!(seen(at(0)), ["old", "new"]);
     assert_eq!(seen(at(60)), ["new"]);
     assert!(seen(at(61)).is_empty());

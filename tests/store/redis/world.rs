@@ -21,7 +21,7 @@ pub(crate) fn settings_with(url: &str, more: &str) -> RedisStore {
         "max_staleness = '10s'"
     };
     let text = format!(
-        "[store]\nurl = '{url}'\n{more}\n{patience}\n[[sessions.signing_keys]]\nfile = 'key.pem'\n"
+        "[store]\nurl = '{url}'\n{more}\n{patience}\n[sessions]\nissuer = 'https://a.example'\n[[sessions.signing_keys]]\nfile = 'key.pem'\n"
     );
     let env = Environment::from([("REDIS_PASSWORD".to_owned(), "hunter2".to_owned())]);
     let config = Config::parse(&text, "gateway.toml", std::path::Path::new("/"), &env);

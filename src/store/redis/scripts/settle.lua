@@ -1,8 +1,9 @@
 -- Counts what a node let pass of limits (GCRA), whether or not it was too much: answers for each how many
 -- microseconds it takes until its whole burst may come again.
 --
--- What passed is counted from when it began, so that what a node tells late takes nothing from now. The clock is the server's, since those of the nodes may differ by more than a limit's span; after
--- it jumped back, as when a replica took over, a limit is brought near it again.
+-- What passed is counted from when it began, so that what a node tells late takes nothing from now. The
+-- clock is the server's, since those of the nodes may differ by more than a limit's span; after it jumped
+-- back, as when a replica took over, a limit is brought near it again.
 --
 -- KEYS: the limits. ARGV: each one's time for one more and for its burst, how many passed, and how long
 -- ago they began, times in milliseconds.
