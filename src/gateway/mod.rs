@@ -35,7 +35,7 @@ use self::reply::{Passed, refuse};
 use self::routes::Route;
 use self::strict_transport::StrictTransport;
 use crate::api::{self, Api};
-use crate::auth::{Admitted, AuthError, Authenticator};
+use crate::auth::{Admitted, Authenticator};
 use crate::config::{self, Access, Hsts};
 use crate::domain::{Clock, Timestamp};
 use crate::http::{
@@ -216,8 +216,7 @@ impl Gateway {
         if upgrade == Upgrade::Refused {
             return Err(Code::MalformedRequest.into());
         }
-        let credential = self.admission(&head, upgrade, route, peer).await?;
-        let (admission, place) = credential.unzip();
+        let (admission, place) = self.admission(&head, upgrade, route, peer).await?.unzip();
         if let Some(admission) = &admission {
             record.rest_on(admission);
         }
@@ -327,28 +326,6 @@ impl Gateway {
         Err(error)
     }
 
-    /// Whether a lasting exchange may go on after its principal has changed.
-    async fn admit_again(
-        self: Rc<Self>,
-        admission: Arc<Admission>,
-        route: usize,
-        method: Method,
-    ) -> Option<Arc<Admission>> {
-        let route = self.shared.routes.at(route)?;
-        let renewed = loop {
-            match self.shared.authenticator.admit_again(&admission).await {
-                Ok(renewed) => break renewed,
-                // For lack of knowledge nobody is cut.
-                Err(AuthError::Store(_) | AuthError::Unsteady) => {
-                    tokio::time::sleep(ASK_AGAIN).await;
-                }
-                Err(_) => return None,
-            }
-        };
-        let role = renewed.principal().role;
-        route.config.access.admits(role, &method).then_some(renewed)
-    }
-
     fn record(
         self: &Rc<Self>,
         head: &request::Parts,
@@ -372,9 +349,6 @@ impl Gateway {
         name.map_or("", String::as_str)
     }
 }
-
-/// How long to wait before a store that could not be asked is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A request as it was read.
 struct Received {

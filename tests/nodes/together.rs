@@ -6,6 +6,7 @@ use crate::fleet::{Fleet, at, replica_of};
 use crate::redis_server::{RedisServer, until_following};
 use crate::support::message::Call;
 use crate::support::within;
+use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_in_brake_counts_attempts_on_all_nodes() {
@@ -26,6 +27,41 @@ async fn the_log_in_brake_counts_attempts_on_all_nodes() {
     }
 
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_is_passed_by_no_more_than_a_batch_of_each_node() {
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(1, at(&redis)).await;
+    // A batch is a tenth of the burst.
+    let limit = "[[limits]]\nper = \"principal\"\nrate = \"1 per 1h\"\nburst = 50";
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        nodes.push(fleet.setup(at(&redis)).toml(limit).start_empty().await);
+    }
+    let call = Call::get("/x").bearer(&fleet.administrator().token);
+    let sent = async |node: &World| {
+        let mut wire = node.wire().await;
+        let mut passed = 0;
+        for _ in 0..100 {
+            let answer = wire.call(&call).await;
+            if answer.status == 200 {
+                passed += 1;
+                continue;
+            }
+            assert_eq!(answer.refusal(), (429, "rate_limited".to_owned()));
+            let wait: u64 = answer.headers.get("retry-after").unwrap().parse().unwrap();
+            assert!(wait > 0);
+        }
+        passed
+    };
+
+    let (one, other) = tokio::join!(sent(&nodes[0]), sent(&nodes[1]));
+
+    // Either node alone would let all of the burst pass.
+    assert!((40..=60).contains(&(one + other)), "{one} {other}");
+    assert_eq!(nodes[0].call(&call).await.status, 429);
+    assert_eq!(nodes[1].call(&call).await.status, 429);
 }
 
 #[tokio::test(flavor = "multi_thread")]

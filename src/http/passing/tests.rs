@@ -29,6 +29,22 @@ fn map(lines: &[(&str, &str)]) -> HeaderMap {
     map
 }
 
+/// What a route sets, adds and removes.
+fn rules(set: &[(&str, &str)], add: &[(&str, &str)], remove: &[&str]) -> HeaderRules {
+    let pairs = |lines: &[_]| {
+        map(lines)
+            .into_iter()
+            .filter_map(|(name, value)| Some((name?, value)))
+            .collect()
+    };
+    let name = |name: &&str| HeaderName::from_bytes(name.as_bytes()).unwrap();
+    HeaderRules {
+        set: pairs(set),
+        add: pairs(add),
+        remove: remove.iter().map(name).collect(),
+    }
+}
+
 /// What passes of these lines by rules that `change` changed from the strictest, but for `keep`.
 fn passes(
     lines: &[(&str, &str)],
@@ -36,15 +52,32 @@ fn passes(
     change: impl FnOnce(&mut Passing<'_>),
 ) -> String {
     let identity = identity();
-    let mut passing = Passing {
-        identity: &identity,
-        keep,
+    let mut passing = strictest(&identity);
+    passing.keep = keep;
+    change(&mut passing);
+    written(&passing, lines)
+}
+
+/// What passes of these lines on a route with these rules.
+fn passes_by(rules: &HeaderRules, lines: &[(&str, &str)]) -> String {
+    let identity = identity();
+    let mut passing = strictest(&identity);
+    passing.rules = Some(rules);
+    written(&passing, lines)
+}
+
+const fn strictest(identity: &IdentityHeaders) -> Passing<'_> {
+    Passing {
+        identity,
+        keep: &[],
         rules: None,
         is_from_trusted: false,
         passes_credential: false,
         version: Version::HTTP_11,
-    };
-    change(&mut passing);
+    }
+}
+
+fn written(passing: &Passing<'_>, lines: &[(&str, &str)]) -> String {
     let mut written = Vec::new();
     passing.write(&mut written, &map(lines));
     String::from_utf8(written).unwrap()
@@ -158,6 +191,57 @@ fn what_a_client_forges_stays_but_for_the_routes_exceptions() {
     assert_eq!(passed, "x-original-url: /a\r\n");
     let passed = passes(&lines, &[], |passing| passing.is_from_trusted = true);
     assert_eq!(passed, "x-real-ip: 6.6.6.6\r\ntrue-client-ip: 6.6.6.6\r\n");
+}
+
+#[test]
+fn what_a_route_sets_and_removes_is_done_to_what_passes() {
+    let rules = rules(
+        &[("accept", "text/html"), ("x-environment", "production")],
+        &[("x-tag", "ours")],
+        &["cookie", "te"],
+    );
+    let lines = [
+        ("accept", "*/*"),
+        ("x-environment", "forged"),
+        ("x-environment", "twice"),
+        ("cookie", "a=b"),
+        ("te", "trailers"),
+        ("x-tag", "theirs"),
+        ("x-mine", "1"),
+    ];
+    assert_eq!(
+        passes_by(&rules, &lines),
+        "x-tag: theirs\r\nx-mine: 1\r\n\
+         accept: text/html\r\nx-environment: production\r\nx-tag: ours\r\n"
+    );
+}
+
+#[test]
+fn no_connection_list_takes_what_a_route_says() {
+    let rules = rules(
+        &[("x-environment", "production")],
+        &[("x-tag", "ours")],
+        &[],
+    );
+    let lines = [
+        ("connection", "keep-alive, x-environment, x-tag"),
+        ("x-environment", "forged"),
+        ("x-tag", "theirs"),
+    ];
+    for lines in [&lines[..], &lines[..1]] {
+        assert_eq!(
+            passes_by(&rules, lines),
+            "x-environment: production\r\nx-tag: ours\r\n"
+        );
+    }
+}
+
+#[test]
+fn a_route_sets_a_credential_in_place_of_ours() {
+    let rules = rules(&[("authorization", "Basic c2VydmljZQ==")], &[], &[]);
+    let lines = [("authorization", "Bearer abc"), ("x-api-key", "dk_12")];
+    let passed = passes_by(&rules, &lines);
+    assert_eq!(passed, "authorization: Basic c2VydmljZQ==\r\n");
 }
 
 #[test]
