@@ -51,12 +51,13 @@ impl Operation {
     }
 }
 
-/// Of what is no HTTP, and of a gateway that is not well.
+/// Of what is no HTTP, of addresses over their limit, and of a gateway that is not well.
 const EVERYWHERE: &[Code] = &[
     Code::MalformedRequest,
     Code::PathRefused,
     Code::RequestTimeout,
     Code::HeadTooLarge,
+    Code::RateLimited,
     Code::Internal,
 ];
 

@@ -46,7 +46,8 @@ struct Telling {
 impl Node {
     fn new(rate: &str, burst: u32) -> Self {
         let text = format!(
-            "[store]\nurl = 'redis://127.0.0.1'\n[[sessions.signing_keys]]\nfile = 'key.pem'\n\
+            "[store]\nurl = 'redis://127.0.0.1'\n[sessions]\nissuer = 'https://a.example'\n\
+             [[sessions.signing_keys]]\nfile = 'key.pem'\n\
              [upstreams.a]\nservers = ['http://a']\n[[routes]]\npath = '/'\nupstream = 'a'\n\
              limits = [{{ per = 'address', rate = '{rate}', burst = {burst} }}]"
         );

@@ -160,7 +160,8 @@ impl Tally for Gate {
 
 #[tokio::test]
 async fn more_than_a_batch_waits_until_the_others_were_told_or_cannot_be() {
-    let store = "[store]\nurl = 'redis://127.0.0.1'\n[[sessions.signing_keys]]\nfile = 'k'\n";
+    let store = "[store]\nurl = 'redis://127.0.0.1'\n[sessions]\nissuer = 'https://a.example'\n\
+                 [[sessions.signing_keys]]\nfile = 'k'\n";
     let limits = Arc::new(limits(&format!(
         "{store}[[limits]]\nper = 'route'\nrate = '1 per 1h'\nburst = 40\n{ROUTES}"
     )));

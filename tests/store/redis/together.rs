@@ -24,7 +24,8 @@ impl Node {
     /// To be made where a runtime runs.
     fn over(store: &Arc<Redis>, rate: &str, burst: u32) -> Self {
         let text = format!(
-            "[store]\nurl = 'redis://127.0.0.1'\n[[sessions.signing_keys]]\nfile = 'key.pem'\n\
+            "[store]\nurl = 'redis://127.0.0.1'\n[sessions]\nissuer = 'https://a.example'\n\
+             [[sessions.signing_keys]]\nfile = 'key.pem'\n\
              [upstreams.a]\nservers = ['http://a']\n[[routes]]\npath = '/'\nupstream = 'a'\n\
              [[limits]]\nper = 'address'\nrate = '{rate}'\nburst = {burst}"
         );
