@@ -124,8 +124,10 @@ impl Authenticator {
         let now = self.clock.now();
         let key = CacheKey::of(credential);
         if let Some(admission) = self.cache.find(key) {
+            // Asked first: what a link that was late applies while it is asked has ended the admission.
+            let is_fresh = self.freshness.check();
             if admission.admits(now) {
-                self.freshness.check()?;
+                is_fresh?;
                 self.hits.fetch_add(1, Ordering::Relaxed);
                 admission.note_used(now);
                 return Ok(admission);
@@ -337,5 +339,92 @@ impl From<AuthError> for ApiError {
                 Self::new(Code::StoreUnavailable).retry_after(Duration::from_secs(1))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::auth::{KeyRing, SigningKey};
+    use crate::config::{Algorithm, OnStale};
+    use crate::domain::{Email, KeyId, KeyName, ManualClock, Role, Uptime, UserName};
+    use crate::store::{Change, Embedded, KeyRecord};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const BOUND: Duration = Duration::from_secs(2);
+
+    /// Stands for a process that is paused while it asks how fresh it is: the link is quicker.
+    #[derive(Debug)]
+    struct Paused {
+        ledger: Arc<Ledger>,
+        meanwhile: Mutex<Option<Change>>,
+    }
+
+    impl Uptime for Paused {
+        fn elapsed(&self) -> Duration {
+            if let Some(change) = self.meanwhile.lock().take() {
+                self.ledger.apply(change);
+            }
+            BOUND
+        }
+    }
+
+    async fn key_in(store: &Embedded) -> (ApiKey, KeyId) {
+        let user = UserRecord {
+            id: UserId::new(),
+            email: Email::parse("ada@example.com").unwrap(),
+            name: UserName::parse("Ada").unwrap(),
+            role: Role::Admin,
+            is_active: true,
+            created_at: NOW,
+            password: String::new(),
+            epoch: 0,
+            version: 1,
+            reset: None,
+        };
+        let key = ApiKey::from_random(&[1; 20]);
+        let record = KeyRecord {
+            id: KeyId::new(),
+            user: user.id,
+            name: KeyName::parse("ci").unwrap(),
+            shown_prefix: key.shown_prefix().to_owned(),
+            digest: key.digest(),
+            created_at: NOW,
+            expires_at: None,
+            revoked_at: None,
+        };
+        let id = record.id;
+        let _ = store.create_user(user).await.unwrap();
+        let _ = store.create_key(record, None, 9).await.unwrap();
+        (key, id)
+    }
+
+    #[tokio::test]
+    async fn what_ends_while_freshness_is_asked_for_is_not_admitted_from_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Embedded::open(&folder.path().join("gateway.db")).unwrap();
+        let (key, id) = key_in(&store).await;
+        let ledger = Arc::new(Ledger::default());
+        let paused = Arc::new(Paused {
+            ledger: Arc::clone(&ledger),
+            meanwhile: Mutex::default(),
+        });
+        let freshness = Freshness::bounded(BOUND, OnStale::Keep, paused.clone());
+        freshness.confirm(BOUND);
+        let ring = KeyRing::single(SigningKey::generate(Algorithm::EdDsa).unwrap()).unwrap();
+        let tokens = Arc::new(Tokens::new(ring, "a", "a", BOUND));
+        let clock = Arc::new(ManualClock::at(NOW));
+        let authenticator = Authenticator::new(store.clone(), ledger, tokens, clock);
+        let authenticator = authenticator.bounded_by(freshness);
+        let credential = Credential::ApiKey(key.expose());
+        authenticator.admit(credential).await.unwrap();
+
+        let revoked = store.revoke_key(id, NOW).await.unwrap().change;
+        *paused.meanwhile.lock() = Some(revoked);
+
+        let refused = authenticator.admit(credential).await.unwrap_err();
+        assert!(matches!(refused, AuthError::KeyRevoked), "{refused:?}");
     }
 }

@@ -8,6 +8,11 @@ use super::Timestamp;
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time of day now. It may jump, in both directions; never measure a duration with it.
     fn now(&self) -> Timestamp;
+
+    /// Whether others may be held to it: not when it is known to be far from theirs.
+    fn is_agreed(&self) -> bool {
+        true
+    }
 }
 
 /// The machine's clock.

@@ -71,6 +71,10 @@ impl Clock for SharedClock {
             _ => own,
         }
     }
+
+    fn is_agreed(&self) -> bool {
+        Self::follows(self.difference.load(Ordering::Relaxed))
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +111,7 @@ mod tests {
 
         assert_eq!(clock.learn(NOW.before(minute), QUICK), Some(-59_999));
         assert_eq!(clock.now(), NOW.before(Duration::from_millis(59_999)));
+        assert!(clock.is_agreed());
         assert_eq!(clock.learn(NOW.before(minute), QUICK), None, "no news");
         assert_eq!(clock.apart(), Duration::from_millis(59_999));
 
@@ -122,6 +127,7 @@ mod tests {
         let said = clock.learn(Timestamp::from_secs(0), QUICK);
         assert!(said.is_some_and(|difference| !SharedClock::follows(difference)));
         assert_eq!(clock.now(), NOW);
+        assert!(!clock.is_agreed());
         assert!(clock.apart() > Duration::from_hours(24));
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
+
 pub use self::state::LinkState;
 use crate::auth::{Authenticator, random};
 use crate::domain::{SharedClock, Uptime};
@@ -40,6 +42,8 @@ const BEAT_EVERY: Duration = Duration::from_millis(500);
 /// More than any feed takes: each has time-outs of its own, and this one ends a feed that does not
 /// keep to them.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How many revocations are sent again at a time: each may wait 50 ms for a replica behind the others.
+const SENT_AT_ONCE: usize = 8;
 /// What a worker may take to its bell before the link goes on without it: it is no reason to become
 /// stale.
 const BELL_PATIENCE: Duration = Duration::from_millis(100);
@@ -79,12 +83,7 @@ impl Link {
                 Some(entries.map_or(Heard::Lost, |entries| Heard::Entries { entries, at }))
             }
             Step::Doubt(doubt) => Some(self.doubt(doubt)),
-            Step::SendAgain(entry) => {
-                let sent = self.asked(self.feed.send_again(&entry), Duration::ZERO);
-                let sent = sent.await;
-                self.state.sent_again.fetch_add(1, Ordering::Relaxed);
-                Some(sent.map_or(Heard::Lost, |()| Heard::Done))
-            }
+            Step::SendAgain(entries) => Some(self.send_again(&entries).await),
             Step::Recheck => Some(self.recheck().await),
             Step::Open => {
                 self.feed.open();
@@ -134,6 +133,22 @@ impl Link {
             "store changes may have been missed; everything is checked again"
         );
         Heard::ToSendAgain(again)
+    }
+
+    /// Several at a time: until the last of many is sent, nothing that needs the store is answered.
+    async fn send_again(&self, entries: &[Entry]) -> Heard {
+        let mut sending = Vec::with_capacity(entries.len());
+        for entry in entries {
+            sending.push(self.asked(self.feed.send_again(entry), Duration::ZERO));
+        }
+        let mut sending = stream::iter(sending).buffer_unordered(SENT_AT_ONCE);
+        while let Some(sent) = sending.next().await {
+            self.state.sent_again.fetch_add(1, Ordering::Relaxed);
+            if sent.is_none() {
+                return Heard::Lost;
+            }
+        }
+        Heard::Done
     }
 
     async fn recheck(&self) -> Heard {

@@ -73,8 +73,8 @@ pub enum Step {
     },
     /// Doubt everything. Answered by [`Heard::ToSendAgain`].
     Doubt(Doubt),
-    /// Write once more what may be lost. Answered by [`Heard::Done`].
-    SendAgain(Entry),
+    /// Write once more what may be lost, in whatever order. Answered by [`Heard::Done`].
+    SendAgain(Vec<Entry>),
     /// Let reads and changes go to the store.
     Open,
     /// Check what is in flight. Answered by [`Heard::Done`].
@@ -175,6 +175,8 @@ enum Phase {
     Reading,
 }
 
+/// How many entries are sent again in one step: the link is looked at in between.
+const TOGETHER: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -211,9 +213,9 @@ impl Follower {
             Phase::Proving { is_paused: false } | Phase::Beating => Step::Beat,
             // There is always a reason in this phase.
             Phase::Doubting => Step::Doubt(self.doubt.unwrap_or(Doubt::Server)),
-            Phase::SendingAgain(entries) => entries
-                .front()
-                .map_or(Step::Recheck, |entry| Step::SendAgain(*entry)),
+            Phase::SendingAgain(entries) => {
+                Step::SendAgain(entries.iter().take(TOGETHER).copied().collect())
+            }
             Phase::Rechecking => Step::Recheck,
             Phase::Reading => Step::Read {
                 after: self.applied,
@@ -327,7 +329,7 @@ impl Follower {
         match &mut self.phase {
             Phase::Proving { is_paused } => *is_paused = false,
             Phase::SendingAgain(entries) => {
-                entries.pop_front();
+                entries.drain(..entries.len().min(TOGETHER));
                 self.open_when_sent();
             }
             Phase::Rechecking => {

@@ -25,7 +25,7 @@ pub trait Feed: Send + Sync + fmt::Debug {
     fn entries(&self, after: u64, wait: Duration) -> Answer<'_, Vec<Entry>>;
 
     /// Writes what `entry` revoked once more, where the store does not show it: it was lost with a
-    /// server. Harmless where it was not.
+    /// server. Harmless where it was not. Several may be sent at a time.
     fn send_again<'a>(&'a self, entry: &'a Entry) -> Answer<'a, ()>;
 
     /// Lets reads and changes go to the server that was connected to.

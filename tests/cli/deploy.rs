@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use dariet_gateway::config::{Config, Environment, StoreUrl};
+use dariet_gateway::config::{Config, Environment, ProxyProtocol, StoreUrl};
 
 fn deployed(name: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/");
@@ -83,8 +83,11 @@ fn the_nodes_of_the_example_listen_where_the_balancer_looks_for_them() {
     let config = config_of_nodes();
 
     let balancer = deployed("compose/haproxy.cfg");
+    assert!(balancer.contains("send-proxy-v2\n"));
+    let listen = &config.server.listen[0];
+    assert_eq!(listen.proxy_protocol, ProxyProtocol::Required);
     for node in ["node-1", "node-2"] {
-        let server = format!("{node}:{}\n", config.server.listen[0].address.port());
+        let server = format!("{node}:{}\n", listen.address.port());
         assert!(balancer.contains(&server), "{server}");
     }
     let check = format!("check port {}", config.admin.listen.port());

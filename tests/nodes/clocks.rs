@@ -51,7 +51,9 @@ async fn nodes_whose_clocks_are_a_minute_apart_take_each_others_sessions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_days_off_is_an_error_that_somebody_must_see() {
     let redis = RedisServer::start();
-    let fleet = Fleet::of(0, at(&redis)).await;
+    let fleet = Fleet::of(1, at(&redis)).await;
+    let session = fleet.nodes[0].log_in(ADMINISTRATOR, PASSWORD).await;
+    fleet.nodes[0].log_out(&session).await;
 
     let node = fleet.setup(at(&redis)).clock("+3d").start_empty().await;
 
@@ -66,4 +68,10 @@ async fn a_clock_that_is_days_off_is_an_error_that_somebody_must_see() {
         difference.is_some_and(|seconds| (seconds - 3.0 * 86_400.0).abs() < 60.0),
         "{difference:?}"
     );
+    // By that clock the log-out has had its time, and by nobody else's.
+    let is_left = |line: &serde_json::Value| line.to_string().contains("store not swept");
+    node.node().log.wait_for("the sweep", is_left).await;
+    let call = Call::get("/x").bearer(&session.token);
+    let refusal = fleet.nodes[0].call(&call).await.refusal();
+    assert_eq!(refusal, (401, "session_revoked".to_owned()));
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use crate::fleet::{Fleet, MAX_STALENESS, PROMPT, at, replica_of};
-use crate::redis_server::{RedisServer, Sentinels, until_following};
+use crate::redis_server::{Cluster, RedisServer, Sentinels, until_following};
 use crate::relay::{Network, Relay};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,5 +116,43 @@ async fn a_failover_by_sentinels_is_followed_and_what_was_revoked_before_stays_s
     let made = fleet.new_key(1).await;
     fleet.probe(&made.key)[0].gets(200).await;
     clients.tell("failover by Sentinels");
+    clients.were_never_refused();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_a_cluster_that_dies_is_replaced_and_what_was_revoked_before_stays_so() {
+    let mut redis = Cluster::start(1);
+    let mut fleet = Fleet::of(0, at(&redis.nodes[0])).await;
+    let store = format!("url = \"{}\"\n", redis.url());
+    let setup = fleet.setup(at(&redis.nodes[0])).store(&store);
+    let first = setup.start().await;
+    let mut second = setup.start_empty().await;
+    second.set_administrator(first.administrator().clone());
+    fleet.nodes.extend([first, second]);
+    let mut clients = fleet.watch().await;
+    let key = fleet.new_key(0).await;
+    let doomed = fleet.probe(&key.key);
+    for probe in &doomed {
+        probe.gets(200).await;
+    }
+    let revoked = fleet.revoke(0, &key).await;
+    for probe in &doomed {
+        probe.gets(401).await;
+    }
+
+    clients.begin();
+    redis.owner_of("{dk}:id").kill();
+    for node in 0..fleet.nodes.len() {
+        fleet.doubts(node, "server").await;
+    }
+    clients.all_get(200).await;
+
+    for probe in &doomed {
+        probe.gets(401).await;
+        probe.was_not_let_in(revoked, PROMPT);
+    }
+    let made = fleet.new_key(1).await;
+    fleet.probe(&made.key)[0].gets(200).await;
+    clients.tell("failover in a Cluster");
     clients.were_never_refused();
 }

@@ -12,12 +12,12 @@ use super::server::{Op, store_id};
 use super::store::{Ask, Linked};
 use super::world::{Address, Event, MILLI, TIMEOUT, Time, WaitingBeat, WaitingRead, Work, World};
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum LinkAsk {
     Connect,
     Beat,
     Read { after: u64, wait: Time },
-    SendAgain(Entry),
+    SendAgain(Vec<Entry>),
     Nothing,
 }
 
@@ -44,10 +44,10 @@ impl World {
                     let wait = micros(wait);
                     return self.send(node, LinkAsk::Read { after, wait }, 0, wait + TIMEOUT);
                 }
-                Step::SendAgain(entry) => {
-                    self.tally.sent_again += 1;
+                Step::SendAgain(entries) => {
+                    self.tally.sent_again += u64::try_from(entries.len()).unwrap();
                     if !self.has(Flaw::NothingIsSentAgain) {
-                        return self.send(node, LinkAsk::SendAgain(entry), 0, TIMEOUT);
+                        return self.send(node, LinkAsk::SendAgain(entries), 0, TIMEOUT);
                     }
                     self.nodes[node].follower.heard(Heard::Done);
                 }
@@ -167,8 +167,10 @@ impl World {
                 self.after(wait, Event::ReadEnds(to));
                 self.answer_reads(index);
             }
-            LinkAsk::SendAgain(entry) => {
-                self.write_at(index, Op::SendAgain(entry));
+            LinkAsk::SendAgain(entries) => {
+                for entry in entries {
+                    self.write_at(index, Op::SendAgain(entry));
+                }
                 self.reply(to, index, Heard::Done);
             }
             LinkAsk::Nothing => {}

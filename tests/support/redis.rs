@@ -286,6 +286,13 @@ impl Cluster {
         Self { nodes }
     }
 
+    /// The primary that has this key.
+    pub fn owner_of(&mut self, key: &str) -> &mut RedisServer {
+        let mut nodes = self.nodes.iter_mut();
+        let owner = nodes.find(|it| it.try_ask::<bool>(&["EXISTS", key]).is_ok());
+        owner.unwrap()
+    }
+
     /// Their URL for `[store] url`.
     pub fn url(&self) -> String {
         let hosts = self.nodes.iter().map(|it| format!("127.0.0.1:{}", it.port));

@@ -211,8 +211,7 @@ fn another_server_is_a_doubt_and_its_log_counts_from_its_own_end() {
                 Step::Doubt(Doubt::Server),
                 Some(Heard::ToSendAgain([first, second].into())),
             ),
-            (Step::SendAgain(first), Some(Heard::Done)),
-            (Step::SendAgain(second), Some(Heard::Done)),
+            (Step::SendAgain(vec![first, second]), Some(Heard::Done)),
             (Step::Open, None),
             (Step::Recheck, Some(Heard::Done)),
             (Step::Beat, Some(answered(of_server("b", 4), 2100))),
@@ -239,7 +238,7 @@ fn a_doubt_stays_until_it_is_settled_whatever_comes_between() {
                 Step::Doubt(Doubt::Server),
                 Some(Heard::ToSendAgain([entry(4)].into())),
             ),
-            (Step::SendAgain(entry(4)), Some(Heard::Done)),
+            (Step::SendAgain(vec![entry(4)]), Some(Heard::Done)),
             (Step::Open, None),
             (Step::Recheck, Some(Heard::Done)),
         ];
@@ -394,4 +393,34 @@ fn the_first_retry_comes_at_once_and_the_others_ever_later() {
     follower.due.clear();
     follower.heard(Heard::Lost);
     assert_eq!(follower.next_step(), connect(0));
+}
+
+#[test]
+fn many_are_sent_again_in_few_steps() {
+    let mut follower = following();
+    follower.heard(Heard::Lost);
+    let many: Vec<Entry> = (4..604).map(entry).collect();
+    run(
+        &mut follower,
+        &[
+            (connect(0), Some(Heard::Connected(of_server("b", 3)))),
+            (Step::Beat, Some(answered(of_server("b", 3), 2000))),
+            (
+                Step::Doubt(Doubt::Server),
+                Some(Heard::ToSendAgain(many.clone().into())),
+            ),
+        ],
+    );
+
+    let mut sent = Vec::new();
+    let mut steps = 0;
+    while let Step::SendAgain(entries) = follower.next_step() {
+        assert!(!entries.is_empty() && entries.len() <= TOGETHER);
+        sent.extend(entries);
+        steps += 1;
+        follower.heard(Heard::Done);
+    }
+
+    assert_eq!((steps, sent), (3, many));
+    assert_eq!(follower.next_step(), Step::Recheck, "after it was opened");
 }

@@ -128,7 +128,11 @@ impl Plan {
     async fn carry_out(self) -> Result<Session, Fault> {
         let trouble = Arc::<Trouble>::default();
         let primary = self.finder.find(&trouble).await?;
-        let dial = || self.dialer.dial(&primary.address, &trouble);
+        let dial = async || {
+            let connection = self.dialer.dial(&primary.address, &trouble).await?;
+            primary.must_be_behind(&connection, self.patience).await?;
+            Ok::<_, Fault>(connection)
+        };
         let (data, changes, limits) = tokio::try_join!(dial(), dial(), dial())?;
         let switches = SwitchWatch::start(&self.finder, &primary.address, &trouble);
         Ok(Session {

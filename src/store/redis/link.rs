@@ -25,12 +25,22 @@ pub(super) struct LinkPolicy {
     pub(super) require_replica: bool,
     /// The runs of servers that had replicas: without them they are not to be believed.
     had_replicas: Mutex<HashSet<String>>,
+    /// Why the server is not believed, as it was told last.
+    disbelief: Mutex<Option<Disbelief>>,
+}
+
+/// Why a server that answers is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disbelief {
+    Replica,
+    Alone,
+    Unacknowledged,
 }
 
 /// How many entries of the log come at a time.
 const ENTRIES: usize = 1000;
-/// How long the key lives that beats write to: long enough that each one only touches it.
-const BEAT_LIFE: Duration = Duration::from_hours(1);
+/// How long the key lives that beats write to: it tells a node that begins that this server had replicas.
+const BEAT_LIFE: Duration = Duration::from_hours(24);
 /// How the value of the store's identity begins: how records are laid out.
 const FORMAT: &str = "1";
 
@@ -40,6 +50,7 @@ impl LinkPolicy {
             patience,
             require_replica,
             had_replicas: Mutex::default(),
+            disbelief: Mutex::default(),
         }
     }
 
@@ -76,19 +87,16 @@ impl LinkPolicy {
 
     async fn ask(&self, session: &Session) -> Result<Beat, Fault> {
         let keys = &session.keys;
-        let mut identity = redis::cmd("GET");
-        identity.arg(keys.id());
-        let mut counter = redis::cmd("GET");
-        counter.arg(keys.counter());
+        let mut values = redis::cmd("MGET");
+        values.arg(keys.id()).arg(keys.counter()).arg(keys.beat());
         let mut oldest = redis::cmd("XRANGE");
         oldest.arg(keys.log()).arg("-").arg("+").arg("COUNT").arg(1);
         let mut info = redis::cmd("INFO");
         info.arg("replication");
         let time = redis::cmd("TIME");
         let link = &session.link;
-        let (identity, last, oldest, info, (seconds, micros)) = tokio::try_join!(
-            link.ask::<Option<String>>(&identity, self.patience),
-            link.ask::<Option<u64>>(&counter, self.patience),
+        let ((identity, last, mark), oldest, info, (seconds, micros)) = tokio::try_join!(
+            link.ask::<Values>(&values, self.patience),
             link.ask::<Value>(&oldest, self.patience),
             link.ask::<String>(&info, self.patience),
             link.ask::<(i64, i64)>(&time, self.patience),
@@ -104,44 +112,83 @@ impl LinkPolicy {
             time: Timestamp::from_millis(
                 seconds.saturating_mul(1000).saturating_add(micros / 1000),
             ),
-            is_sure: self.is_sure(session, &info).await?,
+            is_sure: self.is_sure(session, &info, mark.as_deref()).await?,
         })
     }
 
-    /// Whether it is the primary, and where it has replicas one of them still follows it: a primary that
-    /// was cut off from everybody answers as ever.
-    async fn is_sure(&self, session: &Session, info: &Info) -> Result<bool, Fault> {
+    async fn is_sure(
+        &self,
+        session: &Session,
+        info: &Info,
+        mark: Option<&str>,
+    ) -> Result<bool, Fault> {
+        let disbelief = self.disbelief(session, info, mark).await?;
+        let was = std::mem::replace(&mut *self.disbelief.lock(), disbelief);
+        if was != disbelief {
+            match disbelief {
+                Some(disbelief) => tracing::warn!(
+                    server = %session.address,
+                    reason = disbelief.as_str(),
+                    "store server not believed"
+                ),
+                None => tracing::info!(server = %session.address, "store server believed again"),
+            }
+        }
+        Ok(disbelief.is_none())
+    }
+
+    /// Why it is not to be believed: it must be the primary, and where it has replicas one of them must
+    /// follow it still, since a primary that was cut off from everybody answers as ever.
+    async fn disbelief(
+        &self,
+        session: &Session,
+        info: &Info,
+        mark: Option<&str>,
+    ) -> Result<Option<Disbelief>, Fault> {
         let replicas = info.replicas();
         session.has_replicas.store(replicas > 0, Ordering::Relaxed);
         if !info.is_primary() {
-            return Ok(false);
+            return Ok(Some(Disbelief::Replica));
         }
         let run = session.info.field("run_id").unwrap_or_default();
-        if replicas > 0 {
-            self.had_replicas.lock().insert(run.to_owned());
-        }
-        let has_them = info.wants_replicas() || self.had_replicas.lock().contains(run);
+        let is_marked = mark == Some(run);
+        let had_replicas = {
+            let mut had_replicas = self.had_replicas.lock();
+            if replicas > 0 || is_marked {
+                had_replicas.insert(run.to_owned());
+            }
+            had_replicas.contains(run)
+        };
+        let has_them = info.wants_replicas() || had_replicas;
         if !has_them || !self.require_replica {
-            return Ok(true);
+            return Ok(None);
         }
         if replicas == 0 {
-            return Ok(false);
+            return Ok(Some(Disbelief::Alone));
         }
-        self.is_acknowledged(session).await
+        let is_acknowledged = self.is_acknowledged(session, run, is_marked).await?;
+        Ok((!is_acknowledged).then_some(Disbelief::Unacknowledged))
     }
 
-    /// Writes, and waits for a replica to have it. What is written needs no memory, so that a server
-    /// which is full is believed all the same.
-    async fn is_acknowledged(&self, session: &Session) -> Result<bool, Fault> {
+    /// Writes, and waits for a replica to have it. What is written marks the run of a server that had
+    /// replicas, for nodes that begin when they are lost. One that is full takes no new mark; that it
+    /// may keep the old one for longer needs no memory, and so it is believed all the same.
+    async fn is_acknowledged(
+        &self,
+        session: &Session,
+        run: &str,
+        is_marked: bool,
+    ) -> Result<bool, Fault> {
         let key = session.keys.beat();
         let mut touch = redis::cmd("PEXPIRE");
         touch.arg(&key).arg(millis(BEAT_LIFE));
-        if !self.has_written(session, &touch).await? {
-            let mut write = redis::cmd("SET");
-            write.arg(&key).arg(1).arg("PX").arg(millis(BEAT_LIFE));
-            if !self.has_written(session, &write).await? {
-                return Ok(false);
-            }
+        let mut mark = redis::cmd("SET");
+        mark.arg(&key).arg(run).arg("PX").arg(millis(BEAT_LIFE));
+        let has_written = (is_marked && self.has_written(session, &touch).await?)
+            || self.has_written(session, &mark).await?
+            || self.has_written(session, &touch).await?;
+        if !has_written {
+            return Ok(false);
         }
         let mut wait = redis::cmd("WAIT");
         wait.arg(1).arg(millis(self.patience / 2));
@@ -154,6 +201,23 @@ impl LinkPolicy {
             Ok(answer) => Ok(answer != Value::Int(0)),
             Err(Fault::Refused { .. }) => Ok(false),
             Err(fault) => Err(fault),
+        }
+    }
+}
+
+/// Identity, counter and mark.
+type Values = (Option<String>, Option<u64>, Option<String>);
+
+impl Disbelief {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replica => "it is no primary any more",
+            Self::Alone => {
+                "it has lost its replicas; bring one back, or set [store] require_replica = false if it shall have none"
+            }
+            Self::Unacknowledged => {
+                "no replica acknowledges what it writes; it may be cut off, or full (min-replicas-to-write, maxmemory)"
+            }
         }
     }
 }

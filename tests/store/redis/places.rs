@@ -1,11 +1,12 @@
 //! The contract on each kind of server.
 
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 
 use dariet_gateway::store::{Limit, LimitKey, Store as _, Verdict};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-use super::world::{make_on, opened, settings, settings_with};
+use super::world::{connect, make_on, opened, settings, settings_with};
 use crate::redis_server::{Cluster, RedisBuilder, RedisServer, Sentinels};
 use crate::support::{Made, at, wait};
 
@@ -116,12 +117,49 @@ fn a_server_that_wants_a_certificate_refuses_who_has_none() {
 
     for keys in [certificates(folder.path(), false), String::new()] {
         let store = super::world::store(&settings_with(&url, &keys));
-        let error = super::world::connect(&store).unwrap_err().to_string();
+        let error = connect(&store).unwrap_err().to_string();
         assert!(
             error.contains(&format!("127.0.0.1:{}", server.port)),
             "{error}"
         );
     }
+}
+
+/// An address behind which several servers answer, one connection each in turn.
+fn in_turn(servers: &[&RedisServer]) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let ports: Vec<u16> = servers.iter().map(|it| it.port).collect();
+    std::thread::spawn(move || {
+        for (client, port) in listener.incoming().zip(ports.into_iter().cycle()) {
+            let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", port))) else {
+                return;
+            };
+            for (mut from, mut to) in [(&client, &server), (&server, &client)]
+                .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
+            {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn what_is_read_never_comes_from_another_server_than_the_log() {
+    let (one, other) = (RedisServer::start(), RedisServer::start());
+    let name = in_turn(&[&one, &other]);
+
+    let store = super::world::store(&settings(&format!("redis://{name}")));
+    let error = connect(&store).unwrap_err().to_string();
+
+    let expected = format!("several redis servers answer at {name}");
+    assert!(error.contains(&expected), "{error}");
+    let name = in_turn(&[&one]);
+    assert!(opened(&settings(&format!("redis://{name}"))).1.is_sure);
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use dariet_gateway::store::{Durability, Feed as _, Store as _};
+use dariet_gateway::store::{Durability, Feed as _, Limit, LimitKey, Store as _, Verdict};
 use rustix::process::Signal;
 
 use super::world::{connect, impatient, opened, settings, settings_with};
-use crate::redis_server::{RedisBuilder, RedisServer, Sentinels, until, until_following};
-use crate::support::{Made, admin, given, viewer, wait};
+use crate::redis_server::{Cluster, RedisBuilder, RedisServer, Sentinels, until, until_following};
+use crate::support::{Made, admin, at, given, given_keys, key, viewer, wait};
 
 fn with_replica() -> (RedisServer, RedisServer) {
     let primary = RedisServer::start();
@@ -57,7 +57,9 @@ fn a_primary_that_lost_its_replica_is_not_believed() {
 
     assert!(!hanging.is_sure && !gone.is_sure && !again.is_sure);
     assert!(wait(lenient.beat()).unwrap().is_sure);
-    // Who never saw a replica there, and is not told of any, cannot miss one.
+    // Who never saw a replica there is told that there was one.
+    assert!(!opened(&settings(&primary.url())).1.is_sure);
+    primary.ask::<()>(&["DEL", "{dk}:beat"]);
     assert!(opened(&settings(&primary.url())).1.is_sure);
     primary.ask::<()>(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
     assert!(!opened(&settings(&primary.url())).1.is_sure);
@@ -151,4 +153,39 @@ fn a_primary_that_died_is_replaced() {
     assert!(second.is_sure);
     store.open();
     assert!(wait(store.create_user(viewer("bob"))).is_ok());
+}
+
+#[test]
+fn a_primary_of_a_cluster_that_died_is_replaced() {
+    let mut cluster = Cluster::start(1);
+    let (store, first) = opened(&settings(&cluster.url()));
+    let made: Made = store.clone();
+    let ada = admin("ada");
+    wait(given(&made, &[&ada]));
+    let key = key(&ada, "leaked");
+    wait(given_keys(&made, &[&key]));
+    let revoked = wait(store.revoke_key(key.id, at(1))).unwrap();
+    assert_eq!(revoked.durability, Durability::Replicated);
+
+    cluster.owner_of("{dk}:id").kill();
+    let mut second = None;
+    until("another primary to be found", || {
+        second = connect(&store).ok();
+        second.is_some()
+    });
+
+    let second = second.unwrap();
+    assert_ne!(second.server, first.server);
+    assert_eq!((second.store, second.last), (first.store, 3));
+    assert!(second.is_sure);
+    store.open();
+    let kept = wait(store.owned_key(key.digest)).unwrap().unwrap();
+    assert_eq!(kept.key.revoked_at, Some(at(1)));
+    assert!(wait(store.create_user(viewer("bob"))).is_ok());
+    let limit = Limit {
+        key: LimitKey::new("test", &[b"ada"]),
+        burst: 1,
+        every: Duration::from_mins(1),
+    };
+    assert_eq!(wait(store.take(&[limit], at(0))).unwrap(), Verdict::Pass);
 }

@@ -1,14 +1,18 @@
 -- Tries each command that scripts use on keys that are gone afterwards, and answers the ones that the
--- server's ACL does not let us use.
+-- server's ACL does not let us use. Redis 6.2, 7.0 and those since 7.2, Valkey too, each say that in words of
+-- their own.
 --
 -- KEYS: a text, a hash, a set, a sorted set, a stream.
 local text, hash, set, sorted, stream = unpack(KEYS)
 local forbidden = {}
 local function try(name, ...)
   local answer = redis.pcall(name, ...)
-  if type(answer) == 'table' and answer.err
-    and (answer.err:find('NOPERM') or answer.err:find("can't run this command")) then
-    table.insert(forbidden, name)
+  local refusal = type(answer) == 'table' and answer.err or ''
+  for _, words in ipairs({'NOPERM', "can't run this command", 'ACL failure'}) do
+    if refusal:find(words, 1, true) then
+      table.insert(forbidden, name)
+      break
+    end
   end
 end
 try('SET', text, '1', 'PX', 60000)
