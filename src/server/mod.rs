@@ -15,6 +15,7 @@ mod linger;
 mod listener;
 mod proxy_header;
 mod proxy_protocol;
+mod resets;
 mod sending;
 mod shutdown;
 mod socket;

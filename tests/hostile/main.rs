@@ -18,6 +18,7 @@ mod ask;
 mod chunks;
 mod credentials;
 mod early;
+mod floods;
 mod frames;
 mod headers;
 mod identity;
