@@ -31,6 +31,7 @@ mod pseudo;
 mod recorder;
 mod row;
 mod services;
+mod soak;
 mod stage;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "these tests need less of the world")]
