@@ -7,6 +7,8 @@ pub mod domain;
 pub mod runtime;
 pub mod telemetry;
 
+pub mod certificate;
+
 pub mod config;
 
 pub mod http;

@@ -12,7 +12,8 @@ impl Accounts {
     /// # Errors
     ///
     /// [`AccountError::Brake`] for too many from this address, [`AccountError::Mail`] when the queue is
-    /// full: alike for every address that was typed.
+    /// full, [`AccountError::Store`] while nothing could be looked up: alike for every address that was
+    /// typed.
     pub async fn forgot(
         &self,
         typed: &str,
@@ -22,6 +23,8 @@ impl Accounts {
         self.forgot_brake
             .admit_request(client, self.clock.now())
             .await?;
+        let fresh = self.authenticator.freshness().check();
+        fresh.map_err(StoreError::from)?;
         match &self.reset_desk {
             Some(desk) => Ok(desk.ask(typed, client, request_id)?),
             None => Ok(()),

@@ -11,6 +11,7 @@ mod call;
 mod fields;
 mod keys;
 mod members;
+mod openapi;
 mod query;
 mod read;
 mod reset;
@@ -142,6 +143,7 @@ impl Api {
             Endpoint::Keys => self.keys(call).await,
             Endpoint::CreateKey => self.create_key(call).await,
             Endpoint::RevokeKey(id) => self.revoke_key(call, id).await,
+            Endpoint::OpenApi => Ok(openapi_document()),
             Endpoint::Jwks => Ok(self.jwks()),
         }
     }
@@ -161,6 +163,11 @@ impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Api").finish_non_exhaustive()
     }
+}
+
+/// The endpoints for programs that read OpenAPI.
+fn openapi_document() -> Response<ApiBody> {
+    answers::with_body(StatusCode::OK, "application/json", openapi::document())
 }
 
 /// The answer to a HEAD says how long the body would be, where that is known (RFC 9110 §9.3.2).

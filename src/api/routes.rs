@@ -20,6 +20,7 @@ pub(super) enum Endpoint {
     Keys,
     CreateKey,
     RevokeKey(KeyId),
+    OpenApi,
     Jwks,
 }
 
@@ -76,6 +77,7 @@ impl Endpoint {
             "change-password" => post(Self::ChangePassword),
             "forgot-password" => post(Self::ForgotPassword),
             "me" => get(method, Self::Me),
+            "openapi.json" => get(method, Self::OpenApi),
             "reset-password" => choose(method, "GET, HEAD, POST", |method| match *method {
                 Method::GET => Some(Self::ResetPage),
                 Method::POST => Some(Self::ResetPassword),
@@ -192,6 +194,11 @@ mod tests {
                 "DELETE",
                 format!("/api/api-keys/{key}"),
                 Endpoint::RevokeKey(key),
+            ),
+            (
+                "GET",
+                "/api/auth/openapi.json".to_owned(),
+                Endpoint::OpenApi,
             ),
             ("GET", "/.well-known/jwks.json".to_owned(), Endpoint::Jwks),
         ] {

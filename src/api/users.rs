@@ -19,7 +19,7 @@ use crate::store::UserRecord;
 use crate::telemetry::audit::Event;
 
 /// The most users on a page.
-const MAX_PAGE: usize = 1000;
+pub(super) const MAX_PAGE: usize = 1000;
 
 impl Api {
     pub(super) async fn users<B>(&self, call: &mut Call<'_, B>) -> Outcome {

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{AdmissionCache, CacheKey, Claims, TokenError, Tokens};
@@ -6,7 +7,7 @@ use crate::domain::{
     ApiKey, ApiKeyError, Clock, CredentialId, Principal, SessionId, Timestamp, UserId,
 };
 use crate::http::{ApiError, Code, Credential};
-use crate::revocation::{Admission, Ledger};
+use crate::revocation::{Admission, Freshness, Ledger, NotFresh};
 use crate::store::{OwnedKey, SessionView, Store, StoreError, UserRecord};
 
 /// Turns a credential into an admission: from the cache, else by checksum or signature, the store and
@@ -18,6 +19,9 @@ pub struct Authenticator {
     tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
     cache: AdmissionCache,
+    freshness: Arc<Freshness>,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 /// Why a credential is not admitted.
@@ -58,7 +62,7 @@ const CACHE_ENTRIES: u64 = 200_000;
 const CACHE_LIFETIME: Duration = Duration::from_secs(300);
 
 impl Authenticator {
-    /// An authenticator with an empty cache.
+    /// An authenticator with an empty cache, over a store that no other node writes to.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -72,13 +76,42 @@ impl Authenticator {
             tokens,
             clock,
             cache: AdmissionCache::new(CACHE_ENTRIES, CACHE_LIFETIME),
+            freshness: Freshness::always(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         }
+    }
+
+    /// Admits nothing while this node's knowledge is not fresh.
+    #[must_use]
+    pub fn bounded_by(mut self, freshness: Arc<Freshness>) -> Self {
+        self.freshness = freshness;
+        self
+    }
+
+    /// Whether this node knows enough to admit anything. Whoever uses an admission that they kept asks
+    /// this first.
+    #[must_use]
+    pub const fn freshness(&self) -> &Arc<Freshness> {
+        &self.freshness
     }
 
     /// How many admissions are cached, about.
     #[must_use]
     pub fn cached(&self) -> u64 {
         self.cache.len()
+    }
+
+    /// How many credentials were found in the cache.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// How many credentials had to be checked with the store.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
     }
 
     /// Admits a credential, if it works now.
@@ -92,6 +125,8 @@ impl Authenticator {
         let key = CacheKey::of(credential);
         if let Some(admission) = self.cache.find(key) {
             if admission.admits(now) {
+                self.freshness.check()?;
+                self.hits.fetch_add(1, Ordering::Relaxed);
                 admission.note_used(now);
                 return Ok(admission);
             }
@@ -116,6 +151,18 @@ impl Authenticator {
     /// As [`Self::admit`].
     pub async fn admit_again(&self, admission: &Admission) -> Result<Arc<Admission>, AuthError> {
         let now = self.clock.now();
+        self.enter(|| self.ask_again(self.store.as_ref(), admission, now))
+            .await
+    }
+
+    /// What `store` says of the credential of `admission` now. It does not look at how fresh this
+    /// node's knowledge is, and what it gives admits nobody.
+    pub(super) async fn ask_again(
+        &self,
+        store: &dyn Store,
+        admission: &Admission,
+        now: Timestamp,
+    ) -> Result<Admission, AuthError> {
         let user = admission.principal().user;
         match admission.principal().credential {
             CredentialId::Session(session) => {
@@ -125,15 +172,14 @@ impl Authenticator {
                     epoch: admission.epoch(),
                     expires_at: admission.expires_at(),
                 };
-                self.admit_session(&session, now).await
+                session.check_expiry(now)?;
+                let view = store.session(session.session, session.user).await?;
+                self.session_admission(&session, view)
             }
             CredentialId::Key(id) => {
-                self.enter(|| async move {
-                    let key = self.store.key(id).await?.ok_or(AuthError::KeyUnknown)?;
-                    let owner = self.store.user(key.user).await?;
-                    self.key_admission(OwnedKey { key, owner }, now)
-                })
-                .await
+                let key = store.key(id).await?.ok_or(AuthError::KeyUnknown)?;
+                let owner = store.user(key.user).await?;
+                self.key_admission(OwnedKey { key, owner }, now)
             }
         }
     }
@@ -143,9 +189,7 @@ impl Authenticator {
         session: &Session,
         now: Timestamp,
     ) -> Result<Arc<Admission>, AuthError> {
-        if session.expires_at.is_some_and(|end| end <= now) {
-            return Err(TokenError::Expired.into());
-        }
+        session.check_expiry(now)?;
         self.enter(|| async move {
             let view = self.store.session(session.session, session.user).await?;
             self.session_admission(session, view)
@@ -163,19 +207,39 @@ impl Authenticator {
     }
 
     /// Asks until no change came between the answer and the ledger.
+    ///
+    /// What the log cannot revoke must not be made, so knowledge must be fresh still when the
+    /// admission is entered; and nothing is refused for lack of it, so also when the store says no.
     async fn enter<F, Asked>(&self, ask: F) -> Result<Arc<Admission>, AuthError>
     where
         F: Fn() -> Asked,
         Asked: Future<Output = Result<Admission, AuthError>>,
     {
         for _ in 0..ROUNDS {
+            self.freshness.check()?;
+            self.misses.fetch_add(1, Ordering::Relaxed);
             let mark = self.ledger.mark();
-            let admission = Arc::new(ask().await?);
+            let asked = ask().await;
+            self.freshness.check()?;
+            let admission = Arc::new(asked?);
             if self.ledger.enter(mark, &admission).is_ok() {
+                self.freshness.check()?;
                 return Ok(admission);
             }
         }
         Err(AuthError::Unsteady)
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    pub(super) const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    pub(super) const fn cache(&self) -> &AdmissionCache {
+        &self.cache
     }
 
     fn session_admission(
@@ -222,6 +286,15 @@ struct Session {
     expires_at: Option<Timestamp>,
 }
 
+impl Session {
+    fn check_expiry(&self, now: Timestamp) -> Result<(), TokenError> {
+        if self.expires_at.is_some_and(|end| end <= now) {
+            return Err(TokenError::Expired);
+        }
+        Ok(())
+    }
+}
+
 impl From<Claims> for Session {
     fn from(claims: Claims) -> Self {
         Self {
@@ -240,6 +313,12 @@ fn principal(user: UserRecord, credential: CredentialId) -> Principal {
         name: user.name,
         role: user.role,
         credential,
+    }
+}
+
+impl From<NotFresh> for AuthError {
+    fn from(error: NotFresh) -> Self {
+        Self::Store(error.into())
     }
 }
 

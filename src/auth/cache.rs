@@ -17,6 +17,9 @@ pub struct AdmissionCache(moka::sync::Cache<CacheKey, Arc<Admission>, BuildHashe
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheKey([u8; 16]);
 
+/// Enough for all that a cache holds.
+const CLEARING_BATCHES: usize = 1000;
+
 impl AdmissionCache {
     /// A cache of at most `entries` admissions, each asked of the store again after `lifetime`.
     #[must_use]
@@ -42,6 +45,18 @@ impl AdmissionCache {
     /// Forgets an admission that does not admit any more.
     pub fn forget(&self, key: CacheKey) {
         self.0.invalidate(&key);
+    }
+
+    /// Forgets everything, and lets go of it as far as that can be done at once.
+    pub fn clear(&self) {
+        self.0.invalidate_all();
+        // What is invalid is let go of in batches, a few hundred at a time.
+        for _ in 0..CLEARING_BATCHES {
+            self.0.run_pending_tasks();
+            if self.is_empty() {
+                return;
+            }
+        }
     }
 
     /// How many admissions it keeps, about.

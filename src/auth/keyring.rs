@@ -83,6 +83,12 @@ impl KeyRing {
             .map(|entry| &entry.key)
     }
 
+    /// Whether it has the key of this name, to verify with at least.
+    #[must_use]
+    pub fn has(&self, kid: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key.kid() == kid)
+    }
+
     /// The key that begins its tokens with this segment.
     pub(super) fn of_header(&self, header: &str) -> Option<&SigningKey> {
         let mut keys = self.entries.iter().map(|entry| &entry.key);

@@ -32,6 +32,14 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 }
 
+/// `check`
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Ask the servers of the store too: whether they can be used, and what could be lost there
+    #[arg(long)]
+    pub(super) online: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the gateway until it is told to stop
@@ -43,9 +51,10 @@ Example:
     Serve,
     /// Print what the configuration means, or everything wrong with it; touches nothing
     #[command(after_help = "\
-Example, before a restart:
-  dariet-gateway check && systemctl restart dariet-gateway")]
-    Check,
+Examples, before a restart:
+  dariet-gateway check && systemctl restart dariet-gateway
+  dariet-gateway check --online   asks the Redis server too what could be lost there")]
+    Check(Check),
     /// Run a whole gateway to try, with an echo service behind it
     #[command(after_help = "\
 It prints an administrator's password and the curl lines to try; Ctrl-C ends it.

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use crate::auth::{RandomError, SigningKeyError};
 use crate::config::{Colour, Mistakes, NoConfig};
 use crate::node::NodeError;
-use crate::server::TlsError;
+use crate::proxy::UpstreamTlsError;
+use crate::server::TlsErrors;
 use crate::store::{BackupError, ExportError, ImportError, OpenError, RestoreError};
 
 /// Why a command was not done. Each knows how it is told and which code the program ends with.
@@ -26,7 +27,10 @@ pub enum CliError {
     Mistakes(#[from] Mistakes),
     /// The configuration names a certificate or key that cannot be used.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] TlsErrors),
+    /// The configuration names files for TLS to upstreams that cannot be used.
+    #[error(transparent)]
+    UpstreamTls(#[from] UpstreamTlsError),
     /// The configuration names a signing key that cannot be used.
     #[error(transparent)]
     ListedKey(SigningKeyError),
@@ -81,9 +85,17 @@ pub enum CliError {
         /// Its owner.
         uid: u32,
     },
+    /// The servers of the store were asked.
+    #[error("no node must run on {0} as it is; the errors above say why")]
+    Unfit(String),
     /// There is nothing to back up.
     #[error("there is no store at {} yet", .0.display())]
     NoStore(PathBuf),
+    /// The store is no file of this machine.
+    #[error(
+        "[store] url names Redis, which has backups of its own: see its manual on persistence, or use \"store export\""
+    )]
+    NoStoreFile,
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -177,9 +189,15 @@ impl CliError {
             Self::NoConfig(_)
             | Self::Mistakes(_)
             | Self::Tls(_)
+            | Self::UpstreamTls(_)
             | Self::ListedKey(_)
             // Files that the configuration names: starting again would not mend them.
-            | Self::Node(NodeError::Tls(_) | NodeError::SigningKey(_) | NodeError::Mail(_)) => {
+            | Self::Node(
+                NodeError::Tls(_)
+                | NodeError::UpstreamTls(_)
+                | NodeError::SigningKey(_)
+                | NodeError::Mail(_),
+            ) => {
                 BAD_CONFIGURATION.into()
             }
             _ => ExitCode::FAILURE,

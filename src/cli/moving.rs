@@ -4,23 +4,31 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
 
 use super::CliError;
 use super::output::Output;
 use super::owner::keep_owner;
 use super::store::{backup_of_node, tell};
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, RedisStore, StoreUrl};
 use crate::domain::{Clock, SystemClock};
-use crate::store::{self, Embedded, ExportError, ExportReader, ExportWriter, ImportError};
+use crate::node::NodeError;
+use crate::runtime;
+use crate::store::{
+    self, Embedded, ExportError, ExportReader, ExportWriter, ImportError, Item, Redis,
+};
 
 /// Writes everything the store of `config` holds into a new file `to` (0600).
 pub(super) fn export(config: &Config, to: &Path, output: &Output) -> Result<(), CliError> {
-    let StoreUrl::Embedded(store) = &config.store;
-    let from = config.store.to_string();
-    let items = match NodeCopy::beside(to, config)? {
-        Some(copy) => export_file(&copy.0, &from, to)?,
-        None if store.exists() => export_file(store, &from, to)?,
-        None => return Err(CliError::NoStore(store.clone())),
+    let items = match &config.store {
+        StoreUrl::Embedded(store) => match NodeCopy::beside(to, config)? {
+            Some(copy) => export_file(&copy.0, config, to)?,
+            None if store.exists() => export_file(store, config, to)?,
+            None => return Err(CliError::NoStore(store.clone())),
+        },
+        StoreUrl::Redis(redis) => export_redis(redis, config, to)?,
     };
     output.say(&format!("wrote {items} records to {}", to.display()));
     Ok(())
@@ -28,23 +36,55 @@ pub(super) fn export(config: &Config, to: &Path, output: &Output) -> Result<(), 
 
 /// Fills the store of `config`, which must be empty, with what the file `from` holds.
 pub(super) fn import(config: &Config, from: &Path, output: &Output) -> Result<(), CliError> {
-    let StoreUrl::Embedded(store) = &config.store;
-    keep_owner(store)?;
     let failed = |source: ImportError| CliError::Import {
         file: from.to_owned(),
         source: source.into(),
     };
     let file = File::open(from).map_err(|error| failed(error.into()))?;
     let items = ExportReader::begin(BufReader::new(file)).map_err(failed)?;
-    let report = store::import(store, items, SystemClock.now()).map_err(failed)?;
-    tell(&report, &config.store, from, output)
+    let now = SystemClock.now();
+    let report = match &config.store {
+        StoreUrl::Embedded(store) => {
+            keep_owner(store)?;
+            store::import(store, items, now)
+        }
+        StoreUrl::Redis(redis) => {
+            let (redis, runtime) = connected(redis)?;
+            runtime.block_on(redis.import(items, now))
+        }
+    };
+    tell(&report.map_err(failed)?, &config.store, from, output)
 }
 
-fn export_file(store: &Path, from: &str, to: &Path) -> Result<u64, CliError> {
+fn export_file(store: &Path, config: &Config, to: &Path) -> Result<u64, CliError> {
     let store = Embedded::open(store)?;
+    export_with(config, to, |see| store.export(see))
+}
+
+fn export_redis(settings: &RedisStore, config: &Config, to: &Path) -> Result<u64, CliError> {
+    let (redis, runtime) = connected(settings)?;
+    export_with(config, to, |see| runtime.block_on(redis.export(see)))
+}
+
+/// A store whose connections are made when it is asked.
+pub(super) fn connected(settings: &RedisStore) -> Result<(Arc<Redis>, Runtime), CliError> {
+    let runtime = runtime::control().map_err(NodeError::system("a runtime"))?;
+    let redis = Redis::new(settings, Arc::new(SystemClock), runtime.handle().clone());
+    Ok((redis.map_err(NodeError::from)?, runtime))
+}
+
+/// Whoever is shown the items of a store.
+type See<'a> = dyn FnMut(Item) -> io::Result<()> + Send + 'a;
+
+fn export_with(
+    config: &Config,
+    to: &Path,
+    show: impl FnOnce(&mut See<'_>) -> Result<(), ExportError>,
+) -> Result<u64, CliError> {
+    let from = config.store.to_string();
     let made = NewFile::create(to).and_then(|new| {
-        let mut export = ExportWriter::begin(BufWriter::new(&new.file), from, SystemClock.now())?;
-        store.export(|item| export.add(&item))?;
+        let mut export = ExportWriter::begin(BufWriter::new(&new.file), &from, SystemClock.now())?;
+        show(&mut |item| export.add(&item))?;
         let (out, items) = export.end()?;
         drop(out);
         new.keep()?;

@@ -33,8 +33,9 @@ impl Operator {
         if let Some(node) = Self::node(config)? {
             return Ok(Self::Node(node));
         }
-        let StoreUrl::Embedded(store) = &config.store;
-        if !store.exists() {
+        if let StoreUrl::Embedded(store) = &config.store
+            && !store.exists()
+        {
             keep_owner(store)?;
         }
         Ok(Self::Local(Box::new(Local::open(config)?)))

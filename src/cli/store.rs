@@ -17,18 +17,21 @@ use crate::store::{Embedded, Existing, RevivalReport, restore};
 const BACKUP_PATIENCE: Duration = Duration::from_secs(3600);
 
 pub(super) fn run(command: StoreCommand, config: &Config, output: &Output) -> Result<(), CliError> {
-    let StoreUrl::Embedded(store) = &config.store;
+    let store = match &config.store {
+        StoreUrl::Embedded(file) => Ok(file),
+        StoreUrl::Redis(_) => Err(CliError::NoStoreFile),
+    };
     match command {
         StoreCommand::Export { file } => moving::export(config, &file, output),
         StoreCommand::Import { file } => moving::import(config, &file, output),
-        StoreCommand::Backup { file } => backup(config, store, &file, output),
+        StoreCommand::Backup { file } => backup(config, store?, &file, output),
         StoreCommand::Restore { file, replace } => {
             let existing = if replace {
                 Existing::Replace
             } else {
                 Existing::Keep
             };
-            put_back(config, store, &file, existing, output)
+            put_back(config, store?, &file, existing, output)
         }
     }
 }

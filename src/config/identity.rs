@@ -4,7 +4,8 @@ use super::section::Section;
 use super::text::Text;
 use super::value::Value;
 
-/// `[identity_headers]`: what the headers that tell an upstream of the principal are called.
+/// `[identity_headers]`: what the headers are called that tell an upstream of the principal, and
+/// of the client's own certificate.
 #[derive(Debug, Clone)]
 pub struct IdentityHeaders {
     /// `user_id` (`X-Auth-User-Id`)
@@ -19,6 +20,14 @@ pub struct IdentityHeaders {
     pub method: HeaderName,
     /// `key_id` (`X-Auth-Key-Id`)
     pub key_id: HeaderName,
+    /// `client_cert_subject` (`X-Client-Cert-Subject`)
+    pub client_cert_subject: HeaderName,
+    /// `client_cert_issuer` (`X-Client-Cert-Issuer`)
+    pub client_cert_issuer: HeaderName,
+    /// `client_cert_names` (`X-Client-Cert-Names`)
+    pub client_cert_names: HeaderName,
+    /// `client_cert_fingerprint` (`X-Client-Cert-Fingerprint`)
+    pub client_cert_fingerprint: HeaderName,
 }
 
 /// Headers of one connection (RFC 9110 §7.6.1) or of the framing of a message.
@@ -87,12 +96,16 @@ impl IdentityHeaders {
             user_role: name("user_role", "x-auth-user-role"),
             method: name("method", "x-auth-method"),
             key_id: name("key_id", "x-auth-key-id"),
+            client_cert_subject: name("client_cert_subject", "x-client-cert-subject"),
+            client_cert_issuer: name("client_cert_issuer", "x-client-cert-issuer"),
+            client_cert_names: name("client_cert_names", "x-client-cert-names"),
+            client_cert_fingerprint: name("client_cert_fingerprint", "x-client-cert-fingerprint"),
         }
     }
 
     /// Every name.
     #[must_use]
-    pub const fn all(&self) -> [&HeaderName; 6] {
+    pub const fn all(&self) -> [&HeaderName; 10] {
         [
             &self.user_id,
             &self.user_email,
@@ -100,7 +113,17 @@ impl IdentityHeaders {
             &self.user_role,
             &self.method,
             &self.key_id,
+            &self.client_cert_subject,
+            &self.client_cert_issuer,
+            &self.client_cert_names,
+            &self.client_cert_fingerprint,
         ]
+    }
+
+    /// Whether an identity header may have this name: nothing else has a meaning for it.
+    #[must_use]
+    pub fn may_be(name: &HeaderName) -> bool {
+        !is_hop_by_hop(name) && !is_reserved(name.as_str())
     }
 
     /// Whether an upstream could take `name` for an identity header: some read `_` and `.` as `-`.
@@ -134,7 +157,7 @@ fn header(
 fn identity_name(section: &mut Section<'_>, key: &'static str) -> Option<HeaderName> {
     let text = section.text(key)?;
     let name = header_name(&text)?;
-    if is_hop_by_hop(&name) || is_reserved(name.as_str()) {
+    if !IdentityHeaders::may_be(&name) {
         text.wrong(
             "is a header with a meaning of its own",
             "write another name, such as \"X-Auth-User-Id\"",

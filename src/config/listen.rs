@@ -12,6 +12,19 @@ pub struct Listen {
     pub address: SocketAddr,
     /// What is spoken there.
     pub scheme: Scheme,
+    /// `proxy_protocol` (false)
+    pub proxy_protocol: ProxyProtocol,
+    /// `redirect = "https"`: every request is sent on to this port (`redirect_port`, 443).
+    pub redirect: Option<u16>,
+}
+
+/// Whether connections begin with the address of their client, as load balancers write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// They do not.
+    Off,
+    /// They do, and only `trusted_proxies` may connect.
+    Required,
 }
 
 /// What is spoken on a connection beneath HTTP.
@@ -33,10 +46,7 @@ pub(super) struct Taken(Vec<(SocketAddr, Range<usize>)>);
 impl Listen {
     /// `[server] listen`; by default the TLS port of this machine alone.
     pub(super) fn read(section: &mut Section<'_>, taken: &mut Taken) -> Vec<Self> {
-        let default = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 8443)),
-            scheme: Scheme::Https,
-        };
+        let default = Self::plainly(SocketAddr::from(([127, 0, 0, 1], 8443)), Scheme::Https);
         let Some(value) = section.value("listen") else {
             return vec![default];
         };
@@ -47,13 +57,71 @@ impl Listen {
                 "list at least one address, or remove the key",
             );
         }
-        elements
-            .iter()
-            .filter_map(|element| Self::parse(&element.text()?, taken))
-            .collect()
+        let mut listeners = Vec::new();
+        for element in elements {
+            if element.value.is_table() {
+                let table = |section: &mut Section<'_>| Self::table(section, taken);
+                let read = section.elements(vec![element], "listen", "", table);
+                listeners.extend(read.into_iter().flatten());
+            } else {
+                let text = element.text();
+                listeners.extend(text.and_then(|text| Self::parse(&text, Scheme::Https, taken)));
+            }
+        }
+        listeners
     }
 
-    fn parse(text: &Text<'_>, taken: &mut Taken) -> Option<Self> {
+    /// A listener that takes connections as they come, and serves them.
+    #[must_use]
+    pub const fn plainly(address: SocketAddr, scheme: Scheme) -> Self {
+        Self {
+            address,
+            scheme,
+            proxy_protocol: ProxyProtocol::Off,
+            redirect: None,
+        }
+    }
+
+    /// `{ address = "0.0.0.0:80", redirect = "https" }`
+    fn table(section: &mut Section<'_>, taken: &mut Taken) -> Option<Self> {
+        let address = section.required("address", "\"0.0.0.0:8443\"");
+        let proxy_protocol = section.flag("proxy_protocol", false);
+        let redirect = section.choice("redirect", false, &[("https", true)]);
+        let port = section.count("redirect_port", 443, 1..=u16::MAX);
+        if section.has("redirect_port") && !section.has("redirect") {
+            section.wrong_key(
+                "redirect_port",
+                "redirect_port has no use without redirect",
+                "add redirect = \"https\", or remove it",
+            );
+        }
+        let text = address?.text()?;
+        let unsaid = if redirect {
+            Scheme::Http
+        } else {
+            Scheme::Https
+        };
+        let listen = Self::parse(&text, unsaid, taken)?;
+        if redirect && listen.scheme == Scheme::Https {
+            section.wrong_key(
+                "redirect",
+                "redirect leads from plain HTTP to TLS, but this listener has TLS already",
+                "write http:// before its address, or remove redirect",
+            );
+        }
+        Some(Self {
+            proxy_protocol: if proxy_protocol {
+                ProxyProtocol::Required
+            } else {
+                ProxyProtocol::Off
+            },
+            redirect: redirect.then_some(port),
+            ..listen
+        })
+    }
+
+    /// Reads an address; one without a scheme speaks `unsaid`.
+    fn parse(text: &Text<'_>, unsaid: Scheme, taken: &mut Taken) -> Option<Self> {
         let written = text.as_str();
         let (scheme, address) = match written.split_once("://") {
             Some(("http", address)) => (Scheme::Http, address),
@@ -65,12 +133,12 @@ impl Listen {
                 );
                 return None;
             }
-            None => (Scheme::Https, written),
+            None => (unsaid, written),
         };
         let address = address_in(text, address)?;
         taken
             .take(text, address)
-            .then_some(Self { address, scheme })
+            .then(|| Self::plainly(address, scheme))
     }
 }
 

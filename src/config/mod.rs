@@ -3,6 +3,8 @@
 //! [`Config::read`] reports every mistake at once, each with its place, what was expected and what to
 //! write instead. Paths are relative to the folder of the file, `${NAME}` is the environment's.
 
+mod deadlines;
+mod dns;
 mod find;
 mod identity;
 mod listen;
@@ -14,7 +16,9 @@ mod passwords;
 mod pattern;
 mod quantity;
 mod read;
+mod redis;
 mod routes;
+mod secret;
 mod section;
 mod server;
 mod sessions;
@@ -23,6 +27,8 @@ mod store;
 mod suggest;
 mod summary;
 mod text;
+mod tls;
+mod upstream_tls;
 mod upstreams;
 mod url;
 mod value;
@@ -32,20 +38,30 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub use deadlines::{Deadlines, RouteDeadlines};
+pub use dns::Dns;
 pub use find::NoConfig;
 pub use identity::IdentityHeaders;
-pub use listen::{Listen, Scheme};
+pub use listen::{Listen, ProxyProtocol, Scheme};
 pub use logging::{LogFormat, Logging};
 pub use mail::{Mail, MailTransport};
 pub use mistake::{Colour, Mistake, Mistakes};
 pub use passwords::{Login, Passwords, Rate};
 pub use read::environment;
+pub use redis::{
+    OnStale, RedisAddress, RedisClientCertificate, RedisHost, RedisLogin, RedisServers, RedisStore,
+    RedisTls,
+};
 pub use routes::{Access, Route, Rule};
-pub use server::{Http2, Server, Tls};
+pub use server::{Http2, Server};
 pub use sessions::{Algorithm, ApiKeys, Sessions, SigningKeyFile};
 pub use smtp::{Smtp, SmtpCredentials, SmtpSecurity};
 pub use store::{Admin, StoreUrl};
-pub use upstreams::{Upstream, UpstreamServer};
+pub use tls::{CertificateFiles, ClientCertificates, Demand, Hsts, Tls, TlsVersion};
+pub use upstream_tls::UpstreamTls;
+pub use upstreams::{
+    Balance, Ejection, HealthCheck, Retries, ServerAddress, Upstream, UpstreamServer,
+};
 
 /// Everything the operator said, and the defaults for the rest.
 #[derive(Debug, Clone)]
@@ -70,6 +86,8 @@ pub struct Config {
     pub identity_headers: IdentityHeaders,
     /// `[logging]`
     pub logging: Logging,
+    /// `[dns]`
+    pub dns: Dns,
     /// `[upstreams.NAME]`, in the order of their names.
     pub upstreams: Vec<Upstream>,
     /// `[[routes]]`, in the order of the file.

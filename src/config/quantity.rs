@@ -121,6 +121,18 @@ impl fmt::Display for Rate {
     }
 }
 
+/// Reads `0.25` as 250.
+pub(super) fn thousandths(text: &str) -> Option<u32> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || part.len() > 3 || !is_digits(whole) || !is_digits(part) {
+        return None;
+    }
+    let whole: u32 = whole.parse().ok()?;
+    let part: u32 = format!("{part:0<3}").parse().ok()?;
+    whole.checked_mul(1_000)?.checked_add(part)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -219,6 +231,22 @@ mod tests {
         fn a_rate_reads_back_as_it_was_written(count in any::<u32>(), millis in any::<u64>()) {
             let written = Rate { count, per: Duration::from_millis(millis) };
             prop_assert_eq!(rate(&written.to_string()), Some(written));
+        }
+    }
+
+    #[test]
+    fn shares_are_read_as_thousandths() {
+        for (text, share) in [
+            ("0.2", 200),
+            ("0", 0),
+            ("1.0", 1_000),
+            ("0.125", 125),
+            ("1.", 1_000),
+        ] {
+            assert_eq!(thousandths(text), Some(share), "{text}");
+        }
+        for text in ["", ".5", "-0.1", "0.1234", "1e-1", "inf", "9999999999"] {
+            assert_eq!(thousandths(text), None, "{text}");
         }
     }
 }

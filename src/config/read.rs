@@ -11,8 +11,8 @@ use super::mistake::{Kind, Mistake};
 use super::section::Section;
 use super::value::Context;
 use super::{
-    Admin, ApiKeys, Config, Environment, Logging, Login, Mail, Mistakes, Passwords, Route, Server,
-    Sessions, StoreUrl, Upstream,
+    Admin, ApiKeys, Config, Dns, Environment, Logging, Login, Mail, Mistakes, Passwords, Route,
+    Server, Sessions, StoreUrl, Upstream,
 };
 
 /// The most bytes that a configuration may have.
@@ -76,7 +76,11 @@ impl Config {
         let store = root.section("store", StoreUrl::read);
         let admin = root.section("admin", |section| Admin::read(section, &store, &mut taken));
         let mail = root.place_of("mail");
+        let shared = matches!(store, StoreUrl::Redis(_)).then(|| root.place_of("store"));
         let sessions = root.section("sessions", |section| {
+            if let Some(store) = shared.flatten() {
+                Sessions::require_what_nodes_share(section, store);
+            }
             Sessions::read(section, &server.listen, mail)
         });
         let mail = root.optional_section("mail", |section| Mail::read(section, &sessions));
@@ -92,6 +96,7 @@ impl Config {
             login: root.section("login", Login::read),
             mail: mail.flatten(),
             logging: root.section("logging", Logging::read),
+            dns: root.section("dns", Dns::read),
             routes: Route::read_all(root, &upstreams, &identity_headers),
             identity_headers,
             upstreams,

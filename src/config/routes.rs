@@ -1,6 +1,7 @@
 use http::{HeaderName, Method};
 use toml::de::DeTable;
 
+use super::deadlines::RouteDeadlines;
 use super::identity::{IdentityHeaders, kept};
 use super::pattern;
 use super::section::Section;
@@ -29,6 +30,8 @@ pub struct Route {
     pub keep_headers: Vec<HeaderName>,
     /// `credential = "pass"`: the credential itself reaches the upstream.
     pub pass_credential: bool,
+    /// What differs from the deadlines of the upstream.
+    pub deadlines: RouteDeadlines,
 }
 
 /// Who may use a route.
@@ -76,6 +79,7 @@ impl Route {
             let keep_headers = section.list("keep_headers").unwrap_or_default();
             let keep_headers = keep_headers.iter().filter_map(|name| kept(name, identity));
             let keep_headers = keep_headers.collect();
+            let deadlines = RouteDeadlines::read(section);
             let (host, path) = place?;
             Some(Self {
                 host,
@@ -86,6 +90,7 @@ impl Route {
                 keep_encoded_slash,
                 keep_headers,
                 pass_credential,
+                deadlines,
             })
         });
         routes.into_iter().flatten().collect()

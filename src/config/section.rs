@@ -43,7 +43,11 @@ impl<'a> Section<'a> {
     /// Reads the section `key`, which may be left out: then every key in it has its default.
     pub(super) fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Self) -> T) -> T {
         let name = self.path(key);
-        let prefix = format!("[{name}] ");
+        // In a table that the operator named, messages say that name.
+        let prefix = match self.prefix.strip_suffix("] ") {
+            Some(parent) if name.contains('*') => format!("{parent}.{key}] "),
+            _ => format!("[{name}] "),
+        };
         let value = self.value(key);
         self.child(value, prefix, name).finish(read)
     }
@@ -123,6 +127,12 @@ impl<'a> Section<'a> {
         value
             .and_then(|value| value.count(&bounds))
             .unwrap_or(default)
+    }
+
+    /// A share of a whole, in thousandths.
+    pub(super) fn share(&mut self, key: &'static str, default: u32) -> u32 {
+        let value = self.value(key);
+        value.and_then(|value| value.share()).unwrap_or(default)
     }
 
     pub(super) fn rate(&mut self, key: &'static str, count: u32, per: Duration) -> Rate {

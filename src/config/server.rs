@@ -1,11 +1,11 @@
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::listen::{Listen, Taken};
+use super::listen::{Listen, ProxyProtocol, Taken};
 use super::section::Section;
+use super::tls::Tls;
 use super::value::Value;
 
 /// `[server]`: the listeners and their bounds.
@@ -41,15 +41,6 @@ pub struct Server {
     pub http2: Http2,
 }
 
-/// `[server.tls]`
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// `certificate`: PEM, the whole chain.
-    pub certificate: PathBuf,
-    /// `private_key`: PEM.
-    pub private_key: PathBuf,
-}
-
 /// `[server.http2]`: bounds of an HTTP/2 connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Http2 {
@@ -72,7 +63,7 @@ impl Server {
         const HOUR: Duration = Duration::from_secs(3600);
         let seconds = Duration::from_secs;
         let wait = Duration::from_millis(1)..=HOUR;
-        Self {
+        let server = Self {
             listen: Listen::read(section, taken),
             trusted_proxies: networks(section),
             workers: section.count("workers", cores(), 1..=1024),
@@ -88,18 +79,16 @@ impl Server {
             drain_timeout: section.duration("drain_timeout", seconds(30), wait),
             tls: section.optional_section("tls", Tls::read).flatten(),
             http2: section.section("http2", Http2::read),
+        };
+        let is_proxied = |listen: &Listen| listen.proxy_protocol == ProxyProtocol::Required;
+        if server.trusted_proxies.is_empty() && server.listen.iter().any(is_proxied) {
+            section.wrong_key(
+                "listen",
+                "a listener takes the PROXY protocol, but there is no proxy to take it from",
+                "add trusted_proxies = [\"10.0.0.7\"] with the addresses of the load balancer",
+            );
         }
-    }
-}
-
-impl Tls {
-    fn read(section: &mut Section<'_>) -> Option<Self> {
-        let certificate = section.required("certificate", "\"tls/gateway.crt\"");
-        let private_key = section.required("private_key", "\"tls/gateway.key\"");
-        Some(Self {
-            certificate: certificate?.text()?.path()?,
-            private_key: private_key?.text()?.path()?,
-        })
+        server
     }
 }
 

@@ -91,6 +91,28 @@ impl Sessions {
     }
 }
 
+impl Sessions {
+    /// The nodes of a store that they share must take each other's tokens: none can make keys of its own, or
+    /// call itself what no other does.
+    pub(super) fn require_what_nodes_share(section: &Section<'_>, store: Range<usize>) {
+        if !section.has("issuer") {
+            section.missing_at(
+                store.clone(),
+                "issuer is missing: nodes that share a store give their tokens the same one",
+                "add issuer = \"https://gateway.example.com\" to [sessions], the address that clients use",
+            );
+        }
+        if !section.has("signing_keys") {
+            section.missing_at(
+                store,
+                "signing_keys are missing: nodes that share a store sign with the same keys",
+                "make one with `dariet-gateway signing-key create`, give it to each node, and add \
+                 [[sessions.signing_keys]] with file = \"FILE\"",
+            );
+        }
+    }
+}
+
 impl SigningKeyFile {
     fn read(section: &mut Section<'_>, files: &mut Vec<PathBuf>) -> Option<Self> {
         let file = section.required("file", "\"signing-key.pem\"");

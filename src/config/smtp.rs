@@ -1,8 +1,7 @@
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::secret::{USE_A_FILE, password};
 use super::section::Section;
 use super::text::Text;
 use super::url::Url;
@@ -43,14 +42,11 @@ pub struct SmtpCredentials {
     pub password: Password,
 }
 
-const USE_A_FILE: &str =
-    r#"write password_file = "FILE", or password = "${NAME}" with a variable of the environment"#;
-
 impl Smtp {
     /// Reads the server of `url` and the keys beside it. Without a URL the keys are read all the same,
     /// for their mistakes.
     pub(super) fn read(section: &mut Section<'_>, url: Option<&Text<'_>>) -> Option<Self> {
-        let password = password(section);
+        let password = password(section, ["password_file", "password"]);
         let ca = section.text("ca").and_then(|text| text.path());
         let text = url?;
         let (url, security) = Self::server(text)?;
@@ -162,83 +158,8 @@ impl fmt::Display for Smtp {
     }
 }
 
-/// The password from `password_file`, or from `password`, which must name a variable: a configuration is
-/// copied and shown to others.
-fn password(section: &mut Section<'_>) -> Option<Password> {
-    let file = section.text("password_file");
-    let plain = section.text("password");
-    if section.has("password_file") && section.has("password") {
-        section.wrong_key(
-            "password",
-            "password and password_file are both there",
-            "remove one of them",
-        );
-        return None;
-    }
-    if let Some(file) = file {
-        return password_in(&file);
-    }
-    let plain = plain?;
-    if !plain.is_substituted() {
-        plain.wrong_unquoted("stands in the configuration itself", USE_A_FILE);
-        return None;
-    }
-    checked(&plain, plain.as_str())
-}
-
-fn password_in(text: &Text<'_>) -> Option<Password> {
-    let path = text.path()?;
-    match read_bounded(&path) {
-        Ok(content) => {
-            let content = content.strip_suffix('\n').unwrap_or(&content);
-            checked(text, content.strip_suffix('\r').unwrap_or(content))
-        }
-        Err(error) => {
-            text.wrong(
-                format!("cannot be read: {error}"),
-                format!(
-                    "put the password into {}, readable by the gateway",
-                    path.display()
-                ),
-            );
-            None
-        }
-    }
-}
-
-fn checked(text: &Text<'_>, password: &str) -> Option<Password> {
-    if password.is_empty() {
-        text.wrong(
-            "holds no password: it is empty",
-            "put the password into it, on one line",
-        );
-        return None;
-    }
-    if password.chars().any(char::is_control) {
-        text.wrong(
-            "holds more than one line",
-            "put the password alone into it, on one line",
-        );
-        return None;
-    }
-    Some(Password::new(password.to_owned()))
-}
-
-/// A path to something endless must not fill the memory.
-fn read_bounded(path: &Path) -> io::Result<String> {
-    const MAX: u64 = 4096;
-    let mut content = String::new();
-    File::open(path)?
-        .take(MAX + 1)
-        .read_to_string(&mut content)?;
-    if content.len() as u64 > MAX {
-        return Err(io::Error::other("it has more than 4096 bytes"));
-    }
-    Ok(content)
-}
-
 /// Undoes percent-encoding, which an account with an `@` in it needs. What is no encoding stays.
-fn unescaped(user: &str) -> String {
+pub(super) fn unescaped(user: &str) -> String {
     let mut bytes = Vec::with_capacity(user.len());
     let mut rest = user.as_bytes();
     while let Some((first, behind)) = rest.split_first() {

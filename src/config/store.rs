@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::listen::{Taken, address_in};
+use super::redis::RedisStore;
 use super::section::Section;
 use super::text::Text;
 
@@ -11,6 +12,8 @@ use super::text::Text;
 pub enum StoreUrl {
     /// `embedded:data/gateway.db`
     Embedded(PathBuf),
+    /// `redis://`, `rediss://` and their kin.
+    Redis(Box<RedisStore>),
 }
 
 /// `[admin]`: for operators, not for clients.
@@ -23,28 +26,29 @@ pub struct Admin {
 }
 
 /// The longest path that the address of a Unix socket holds (`sun_path`, with its closing zero).
-const MAX_SOCKET_PATH: usize = 107;
+pub(super) const MAX_SOCKET_PATH: usize = 107;
 
 impl StoreUrl {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let default = || Self::Embedded(section.context.base.join("data/gateway.db"));
-        match section.text("url") {
-            None => default(),
-            Some(text) => Self::parse(&text, section.context.base).unwrap_or_else(default),
+        let Some(text) = section.text("url") else {
+            if !section.has("url") {
+                RedisStore::refuse_keys(section);
+            }
+            return default();
+        };
+        if RedisStore::is_meant_by(text.as_str()) {
+            let redis = RedisStore::read(section, &text);
+            return redis.map_or_else(default, |redis| Self::Redis(Box::new(redis)));
         }
+        RedisStore::refuse_keys(section);
+        Self::parse(&text, section.context.base).unwrap_or_else(default)
     }
 
     fn parse(text: &Text<'_>, base: &Path) -> Option<Self> {
-        const WAY_OUT: &str = r#"write "embedded:FILE", such as "embedded:data/gateway.db""#;
-        let url = text.as_str();
-        if url.starts_with("redis") {
-            text.wrong_unquoted(
-                "names Redis, which is not supported by this version",
-                WAY_OUT,
-            );
-            return None;
-        }
-        let Some(file) = url.strip_prefix("embedded:") else {
+        const WAY_OUT: &str =
+            r#"write "embedded:FILE", such as "embedded:data/gateway.db", or "redis://HOST""#;
+        let Some(file) = text.as_str().strip_prefix("embedded:") else {
             text.wrong_unquoted("is not the URL of a store", WAY_OUT);
             return None;
         };
@@ -60,6 +64,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Embedded(file) => write!(f, "embedded:{}", file.display()),
+            Self::Redis(redis) => redis.fmt(f),
         }
     }
 }
@@ -68,7 +73,10 @@ impl Admin {
     pub(super) fn read(section: &mut Section<'_>, store: &StoreUrl, taken: &mut Taken) -> Self {
         Self {
             listen: listen(section, taken),
-            socket: socket(section).unwrap_or_else(|| beside(store)),
+            socket: socket(section).unwrap_or_else(|| match store {
+                StoreUrl::Embedded(file) => file.with_file_name("admin.sock"),
+                StoreUrl::Redis(_) => section.context.base.join("data/admin.sock"),
+            }),
         }
     }
 }
@@ -102,10 +110,4 @@ fn socket(section: &mut Section<'_>) -> Option<PathBuf> {
         );
     }
     Some(path)
-}
-
-fn beside(store: &StoreUrl) -> PathBuf {
-    match store {
-        StoreUrl::Embedded(file) => file.with_file_name("admin.sock"),
-    }
 }

@@ -3,7 +3,9 @@ use std::fmt::Write;
 use super::passwords::ADVISED_MEMORY;
 use super::quantity::Bytes;
 use super::sessions::web_url;
-use super::{Access, Config, Listen, Mail, MailTransport, Route, Rule, Scheme};
+use super::{
+    Access, Config, Listen, Mail, MailTransport, ProxyProtocol, Route, Rule, Scheme, StoreUrl,
+};
 
 impl Config {
     /// What the configuration means, for people: the listeners, where things are kept, and the routes in
@@ -44,10 +46,11 @@ impl Config {
                     .to_owned(),
             );
         }
-        let open =
-            self.server.listen.iter().filter(|listen| {
-                listen.scheme == Scheme::Http && !listen.address.ip().is_loopback()
-            });
+        let open = self.server.listen.iter().filter(|listen| {
+            listen.scheme == Scheme::Http
+                && listen.redirect.is_none()
+                && !listen.address.ip().is_loopback()
+        });
         warnings.extend(open.map(|listen| {
             format!(
                 "{listen} takes passwords and credentials without TLS; let only a proxy reach it"
@@ -57,6 +60,13 @@ impl Config {
             warnings.push(format!(
                 "[admin] listen {} can be reached from other machines and asks for no credential",
                 self.admin.listen
+            ));
+        }
+        if let StoreUrl::Redis(redis) = &self.store
+            && redis.is_in_the_clear()
+        {
+            warnings.push(format!(
+                "[store] {redis} is spoken to without TLS: whoever listens on the network learns its password; write rediss://"
             ));
         }
         if self.passwords.memory < ADVISED_MEMORY {
@@ -95,7 +105,7 @@ impl Config {
     }
 
     fn listeners(&self) -> String {
-        let listeners: Vec<String> = self.server.listen.iter().map(Listen::to_string).collect();
+        let listeners: Vec<String> = self.server.listen.iter().map(listener).collect();
         listeners.join(", ")
     }
 
@@ -130,6 +140,18 @@ impl Config {
             upstream,
         ]
     }
+}
+
+/// A listener, and what is special about it.
+fn listener(listen: &Listen) -> String {
+    let mut said = listen.to_string();
+    if listen.proxy_protocol == ProxyProtocol::Required {
+        said.push_str(" (PROXY protocol)");
+    }
+    if let Some(port) = listen.redirect {
+        let _ = write!(said, " (redirects to https on port {port})");
+    }
+    said
 }
 
 impl Mail {

@@ -75,6 +75,11 @@ impl<'a> Text<'a> {
         self.origin.place.clone()
     }
 
+    /// The folder that relative paths start from.
+    pub(super) const fn base(&self) -> &'a std::path::Path {
+        self.origin.context.base
+    }
+
     /// The path it names, relative to the folder of the configuration.
     pub(super) fn path(&self) -> Option<std::path::PathBuf> {
         if self.value.is_empty() || self.value.contains('\0') {
@@ -82,6 +87,11 @@ impl<'a> Text<'a> {
             return None;
         }
         Some(self.origin.context.base.join(&self.value))
+    }
+
+    /// A path, from the folder of the configuration unless it is absolute.
+    pub(super) fn relative_to_file(&self, path: &std::path::Path) -> std::path::PathBuf {
+        self.origin.context.base.join(path)
     }
 
     /// Reports that this text is wrong: `[server] listen "localhost" …`.

@@ -1,9 +1,17 @@
-use std::fmt;
+mod health_check;
+mod servers;
+mod trouble;
+
 use std::time::Duration;
 
+use super::deadlines::Deadlines;
 use super::section::{Named, Section};
-use super::text::{Text, quoted};
-use super::url::Url;
+use super::text::quoted;
+use super::upstream_tls::UpstreamTls;
+
+pub use health_check::HealthCheck;
+pub use servers::{ServerAddress, UpstreamServer};
+pub use trouble::{Ejection, Retries};
 
 /// `[upstreams.NAME]`
 #[derive(Debug, Clone)]
@@ -12,27 +20,41 @@ pub struct Upstream {
     pub name: String,
     /// `servers = ["http://10.0.0.5:9000"]`; never empty.
     pub servers: Vec<UpstreamServer>,
-    /// `connect_timeout` (5s)
-    pub connect_timeout: Duration,
-    /// `response_timeout` from the request sent to the head of the answer (60s).
-    pub response_timeout: Duration,
-    /// `idle_timeout` between two bytes of a body, either way (60s); WebSockets and event streams are exempt.
-    pub idle_timeout: Duration,
+    /// `[upstreams.NAME.tls]`
+    pub tls: UpstreamTls,
+    /// `balance` (least_busy)
+    pub balance: Balance,
+    /// `slow_start`: how long a server that has come back takes less than its share (10s).
+    pub slow_start: Duration,
+    /// What routes do not say otherwise.
+    pub deadlines: Deadlines,
     /// `keep_alive`: how long an unused connection is kept (30s); keep it below the server's own.
     pub keep_alive: Duration,
     /// `max_idle`: unused connections kept per server and worker (256).
     pub max_idle: usize,
-    /// `max_in_flight`: exchanges at once on this node; beyond it 503 (10000).
+    /// `max_connections` in use at once with one server, on this node (10000).
+    pub max_connections: usize,
+    /// `max_in_flight`: exchanges at once on this node (10000).
     pub max_in_flight: usize,
+    /// `max_waiting`: requests that wait where one of the bounds is reached; beyond it 503 (1000).
+    pub max_waiting: usize,
+    /// `waiting_timeout`: how long one waits before its 503 (1s).
+    pub waiting_timeout: Duration,
+    /// `[upstreams.NAME.health_check]`; without it nobody is asked.
+    pub health_check: Option<HealthCheck>,
+    /// `[upstreams.NAME.ejection]`
+    pub ejection: Ejection,
+    /// `[upstreams.NAME.retries]`
+    pub retries: Retries,
 }
 
-/// A server of an upstream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamServer {
-    /// Its host, a name or an address; an IPv6 address without brackets.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
+/// How the server for a request is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// The less busy of two that are drawn by weight.
+    LeastBusy,
+    /// In turn, by weight.
+    RoundRobin,
 }
 
 impl Upstream {
@@ -64,25 +86,29 @@ impl Upstream {
     fn read(section: &mut Section<'_>, name: String) -> Self {
         let seconds = Duration::from_secs;
         let wait = Duration::from_millis(1)..=seconds(86_400);
+        let balances = [
+            ("least_busy", Balance::LeastBusy),
+            ("round_robin", Balance::RoundRobin),
+        ];
         Self {
             name,
-            servers: servers(section),
-            connect_timeout: section.duration("connect_timeout", seconds(5), wait.clone()),
-            response_timeout: section.duration("response_timeout", seconds(60), wait.clone()),
-            idle_timeout: section.duration("idle_timeout", seconds(60), wait.clone()),
-            keep_alive: section.duration("keep_alive", seconds(30), wait),
+            servers: UpstreamServer::read_all(section),
+            tls: section.section("tls", UpstreamTls::read),
+            balance: section.choice("balance", Balance::LeastBusy, &balances),
+            slow_start: section.duration("slow_start", seconds(10), Duration::ZERO..=seconds(3600)),
+            deadlines: Deadlines::read(section),
+            keep_alive: section.duration("keep_alive", seconds(30), wait.clone()),
             max_idle: section.count("max_idle", 256, 0..=100_000),
+            max_connections: section.count("max_connections", 10_000, 1..=10_000_000),
             max_in_flight: section.count("max_in_flight", 10_000, 1..=10_000_000),
+            max_waiting: section.count("max_waiting", 1_000, 0..=1_000_000),
+            waiting_timeout: section.duration("waiting_timeout", seconds(1), wait),
+            health_check: section
+                .optional_section("health_check", HealthCheck::read)
+                .flatten(),
+            ejection: section.section("ejection", Ejection::read),
+            retries: section.section("retries", Retries::read),
         }
-    }
-}
-
-impl fmt::Display for UpstreamServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            return write!(f, "http://[{}]:{}", self.host, self.port);
-        }
-        write!(f, "http://{}:{}", self.host, self.port)
     }
 }
 
@@ -92,73 +118,4 @@ fn is_name(name: &str) -> bool {
         && name
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-}
-
-fn servers(section: &mut Section<'_>) -> Vec<UpstreamServer> {
-    let Some(value) = section.required("servers", "[\"http://10.0.0.5:9000\"]") else {
-        return Vec::new();
-    };
-    let elements = value.list().unwrap_or_default();
-    if elements.is_empty() && value.value.is_array() {
-        value.wrong(
-            "is an empty list",
-            "list at least one server, such as \"http://10.0.0.5:9000\"",
-        );
-    }
-    let mut servers = Vec::new();
-    for text in elements.iter().filter_map(super::value::Value::text) {
-        let Some(server) = server(&text) else {
-            continue;
-        };
-        if servers.contains(&server) {
-            text.wrong("is listed twice", "remove one of them");
-        }
-        servers.push(server);
-    }
-    servers
-}
-
-fn server(text: &Text<'_>) -> Option<UpstreamServer> {
-    const WAY_OUT: &str = r#"write "http://HOST:PORT", such as "http://10.0.0.5:9000""#;
-    let Some(url) = Url::parse(text.as_str()) else {
-        let way_out = match Url::parse(&format!("http://{}", text.written())) {
-            Some(_) => format!("write \"http://{}\"", text.written()),
-            None => WAY_OUT.to_owned(),
-        };
-        text.wrong("is not the URL of a server", way_out);
-        return None;
-    };
-    let plain = match url.port {
-        Some(port) => format!("write \"http://{}:{port}\"", url.host),
-        None => format!("write \"http://{}\"", url.host),
-    };
-    match url.scheme {
-        "http" => {}
-        "https" => {
-            text.wrong(
-                "asks for TLS to the server, which is not supported by this version",
-                plain,
-            );
-            return None;
-        }
-        _ => {
-            text.wrong("has an unknown scheme", WAY_OUT);
-            return None;
-        }
-    }
-    if url.user.is_some() {
-        text.wrong("has a user; the gateway does not log in to servers", plain);
-        return None;
-    }
-    if !url.is_bare() {
-        text.wrong(
-            "has a path; the path of the request goes on as it is",
-            plain,
-        );
-        return None;
-    }
-    Some(UpstreamServer {
-        host: url.host.to_ascii_lowercase(),
-        port: url.port.unwrap_or(80),
-    })
 }

@@ -129,6 +129,24 @@ impl<'a> Value<'a> {
         None
     }
 
+    /// A share of a whole, in thousandths. One from the environment stands in quotes.
+    pub(super) fn share(&self) -> Option<u32> {
+        let written = match self.value {
+            DeValue::Float(float) => float.as_str().to_owned(),
+            DeValue::Integer(integer) => integer.as_str().to_owned(),
+            DeValue::String(_) => self.substituted("a share")?,
+            _ => return self.not("a share", "write a number from 0.0 to 1.0"),
+        };
+        let share = quantity::thousandths(&written).filter(|share| *share <= 1_000);
+        if share.is_none() {
+            self.wrong(
+                "must be 0.0 to 1.0, with three digits behind the point at the most",
+                "",
+            );
+        }
+        share
+    }
+
     /// True or false. One from the environment stands in quotes.
     pub(super) fn flag(&self) -> Option<bool> {
         let word = match self.value {

@@ -9,14 +9,14 @@ use http_body::{Body, Frame, SizeHint};
 use super::recheck::Recheck;
 use super::record::{End, Record};
 use crate::api::{ApiBody, ApiBodyError};
-use crate::proxy::{Exchange, UpstreamBody, Waiting};
+use crate::proxy::{AnswerError, Exchange, UpstreamBody, Waiting};
 use crate::revocation::Alarm;
 
 /// The body of an answer: it ends the moment its exchange is cut, and its end writes the access line.
 #[derive(Debug)]
 pub struct GatewayBody {
     source: Source,
-    record: Record,
+    record: Box<Record>,
     recheck: Recheck,
     is_done: bool,
 }
@@ -24,13 +24,13 @@ pub struct GatewayBody {
 pub(super) enum Source {
     Full(Bytes),
     Api(ApiBody),
-    Upstream(Box<UpstreamBody>),
+    Upstream(UpstreamBody),
 }
 
 /// Why an answer was broken off. The client must see that it is not whole.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Its credential was revoked or has expired.
+    /// Its credential was revoked or has expired, or nobody knows.
     #[error("the exchange was cut")]
     Cut,
     /// The upstream sent nothing for too long.
@@ -38,7 +38,7 @@ pub enum BodyError {
     TooSlow,
     /// The upstream broke off.
     #[error("the upstream broke off")]
-    Upstream(#[source] hyper::Error),
+    Upstream(#[source] AnswerError),
     /// The store broke off.
     #[error("the store broke off")]
     Api(#[source] ApiBodyError),
@@ -66,7 +66,7 @@ impl From<ApiBody> for Source {
 }
 
 impl GatewayBody {
-    pub(super) fn new(source: Source, record: Record) -> Self {
+    pub(super) fn new(source: Source, record: Box<Record>) -> Self {
         if !record.is_guarded {
             record.exchange.watched.release();
         }
@@ -98,7 +98,9 @@ impl GatewayBody {
             return Poll::Pending;
         };
         match alarm {
-            Alarm::Ended(_) | Alarm::Expired => Poll::Ready(self.fail(End::Cut, BodyError::Cut)),
+            Alarm::Ended(_) | Alarm::Expired | Alarm::Unverified => {
+                Poll::Ready(self.fail(End::Cut, BodyError::Cut))
+            }
             Alarm::Stale => match self.recheck.poll(cx, &mut self.record) {
                 Poll::Ready(true) | Poll::Pending => Poll::Pending,
                 Poll::Ready(false) => Poll::Ready(self.fail(End::Cut, BodyError::Cut)),
@@ -106,7 +108,10 @@ impl GatewayBody {
             Alarm::TimedOut if exchange.waiting() == Waiting::Client => {
                 Poll::Ready(self.fail(End::Client, BodyError::TooSlow))
             }
-            Alarm::TimedOut => Poll::Ready(self.fail(End::Upstream, BodyError::TooSlow)),
+            Alarm::TimedOut => {
+                exchange.too_late();
+                Poll::Ready(self.fail(End::Upstream, BodyError::TooSlow))
+            }
         }
     }
 
@@ -120,9 +125,7 @@ impl GatewayBody {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Source::Api(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Api),
-            Source::Upstream(body) => Pin::new(&mut **body)
-                .poll_frame(cx)
-                .map_err(BodyError::Upstream),
+            Source::Upstream(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Upstream),
         }
     }
 
@@ -144,9 +147,14 @@ impl GatewayBody {
                 );
                 self.is_done = self.is_source_done();
             }
+            Some(Err(BodyError::Upstream(AnswerError::RequestCut))) => {
+                self.is_done = true;
+                self.record.end = Some(End::Client);
+            }
             Some(Err(_)) => {
                 self.is_done = true;
                 self.record.end = Some(End::Upstream);
+                self.record.exchange.server_failed();
             }
             None => self.is_done = true,
         }

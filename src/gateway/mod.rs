@@ -7,9 +7,11 @@ mod body;
 mod peer;
 mod recheck;
 mod record;
+mod redirect;
 mod relay;
 mod reply;
 mod routes;
+mod strict_transport;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -19,24 +21,26 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Uri, request};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Uri, request};
 use ipnet::IpNet;
 
 use self::body::Source;
 use self::record::{End, Record};
 use self::reply::{Passed, refuse};
 use self::routes::Route;
+use self::strict_transport::StrictTransport;
 use crate::api::{self, Api, ApiContext, CallerSource};
 use crate::auth::{Admitted, AuthError, Authenticator};
-use crate::config::{self, Access};
-use crate::domain::Clock;
+use crate::config::{self, Access, Hsts};
+use crate::domain::{Clock, Timestamp};
 use crate::http::{
     ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
-    PathError, Place, RequestId, Upgrade, check_values, forwarded, read_credential,
-    remove_credentials, remove_offered_tokens, upgrade_requested,
+    PathError, Place, RequestId, Upgrade, check_values, forwarded, offered_protocols,
+    read_credential, upgrade_requested,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
-use crate::revocation::{Admission, Alarm, Watch};
+use crate::revocation::{Admission, Alarm, NotFresh, Watch};
 use crate::telemetry::{AccessBuffer, Labels, WorkerMetrics};
 
 pub use self::body::{BodyError, GatewayBody};
@@ -53,6 +57,7 @@ pub struct Gateway {
     watch: Rc<Watch>,
     access: AccessBuffer,
     metrics: Arc<WorkerMetrics>,
+    strict_transport: StrictTransport,
 }
 
 /// What the gateways of all workers share.
@@ -74,6 +79,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// How long a client may take for the next bytes of its request.
     pub body_timeout: Duration,
+    /// What answers over TLS tell browsers of it.
+    pub hsts: Option<Hsts>,
     /// The names that requests are counted under.
     pub labels: Labels,
 }
@@ -101,10 +108,10 @@ impl Gateway {
         access: AccessBuffer,
         metrics: Arc<WorkerMetrics>,
     ) -> Rc<Self> {
-        let upstreams = Arc::clone(&shared.upstreams);
         let identity = Arc::clone(&shared.identity);
         Rc::new(Self {
-            forwarder: Forwarder::new(upstreams, identity, Arc::clone(&metrics)),
+            strict_transport: StrictTransport::new(shared.hsts),
+            forwarder: Forwarder::new(&shared.upstreams, identity, Arc::clone(&metrics)),
             shared,
             watch,
             access,
@@ -142,17 +149,34 @@ impl Gateway {
         let request_id = RequestId::of(&head.headers, &client);
         let mut record = self.record(&head, client.address, request_id);
         let received = Received { head, body, client };
-        match self.pass(received, peer, &mut record).await {
+        let passed = match peer.redirect {
+            Some(port) => self.send_on(&received.head, port, &mut record),
+            None => self.pass(received, peer, &mut record).await,
+        };
+        let reply = match passed {
             Ok(passed) => passed.reply(record),
             Err(error) => refuse(&error, record),
-        }
+        };
+        self.strict_transport.said(reply, peer)
     }
 
     /// Answers a head that was refused before it was read as a request.
     pub fn refuse_head(self: &Rc<Self>, error: &ApiError, peer: &Peer) -> Reply {
         let (head, ()) = Request::new(()).into_parts();
         let record = self.record(&head, peer.address.ip(), RequestId::new());
-        refuse(error, record)
+        self.strict_transport.said(refuse(error, record), peer)
+    }
+
+    /// Whether the peer at this address may speak for others.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        forwarded::is_trusted(peer.to_canonical(), &self.shared.trusted_proxies)
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 
     /// The steps of a request. What comes back is the service's own answer, or the gateway's.
@@ -162,11 +186,7 @@ impl Gateway {
         peer: &Peer,
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
-        let Received {
-            mut head,
-            body,
-            client,
-        } = received;
+        let Received { head, body, client } = received;
         refuse_method(&head.method)?;
         check_values(&head)?;
         let host = Host::of(&head)?;
@@ -198,9 +218,11 @@ impl Gateway {
         }
 
         let settings = &route.config;
-        let offered = self.scrub(&mut head.headers, settings);
-        record.upstream = Some(settings.upstream);
-        record.is_guarded = true;
+        let offered = match upgrade {
+            Upgrade::WebSocket => offered_protocols(&head.headers),
+            Upgrade::None | Upgrade::Refused => OfferedProtocols::Untouched,
+        };
+        record.goes_by(settings);
         let inbound = Inbound {
             method: head.method,
             version: head.version,
@@ -211,7 +233,9 @@ impl Gateway {
             client,
             peer: peer.address.ip(),
             scheme: peer.scheme,
+            client_certificate: peer.client_certificate.clone(),
             keep_headers: settings.keep_headers.clone(),
+            passes_credential: settings.pass_credential,
             request_id: record.request_id.clone(),
             upgrade,
             upstream: settings.upstream,
@@ -223,17 +247,6 @@ impl Gateway {
         };
         let answer = self.forward(admitted, record).await?;
         Ok(Passed::from_upstream(answer, place, offered))
-    }
-
-    /// Takes out what the client may not say to an upstream.
-    fn scrub(&self, headers: &mut HeaderMap, route: &config::Route) -> OfferedProtocols {
-        let identity = &self.shared.identity;
-        identity.strip_except(headers, &route.keep_headers);
-        if route.pass_credential {
-            remove_offered_tokens(headers)
-        } else {
-            remove_credentials(headers)
-        }
     }
 
     /// The admission of the request's credential, and where it stood; none on a public route, where
@@ -253,6 +266,7 @@ impl Gateway {
         if upgrade != Upgrade::WebSocket
             && let Some((admission, place)) = peer.admission(&head.headers, now)
         {
+            self.shared.authenticator.freshness().check()?;
             admission.note_used(now);
             return Ok(Some((admission, place)));
         }
@@ -271,8 +285,10 @@ impl Gateway {
         let exchange = Rc::clone(&record.exchange);
         // Boxed, as are the API and the look-up: futures are moved when they begin, and each one
         // around this would be larger by several times its size.
-        let forwarding = Box::pin(self.forwarder.forward(admitted));
-        let forwarded = watched(&exchange, forwarding).await;
+        let forwarded = match self.forwarder.forward(admitted) {
+            Ok(forwarding) => watched(&exchange, Box::pin(forwarding)).await,
+            Err(error) => Ok(Err(error)),
+        };
         let error = match forwarded {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => {
@@ -283,12 +299,17 @@ impl Gateway {
                 Code::RequestTimeout.into()
             }
             Err(Alarm::TimedOut) => {
+                exchange.too_late();
                 record.log_failure(&TooSlow);
                 Code::UpstreamTimeout.into()
             }
             Err(Alarm::Ended(ended)) => {
                 record.end = Some(End::Cut);
                 ended.into()
+            }
+            Err(Alarm::Unverified) => {
+                record.end = Some(End::Cut);
+                NotFresh::Stale.into()
             }
             Err(Alarm::Expired | Alarm::Stale) => Code::SessionExpired.into(),
         };
@@ -350,7 +371,7 @@ impl Gateway {
         head: &request::Parts,
         client: IpAddr,
         request_id: RequestId,
-    ) -> Record {
+    ) -> Box<Record> {
         let exchange = Exchange::new(&self.watch, None);
         Record::begin(self, head, client, request_id, exchange)
     }
@@ -380,10 +401,10 @@ struct Received {
 }
 
 /// The target as the upstream gets it: the normal path, and the query as it is.
-fn upstream_target(path: &NormalPath<'_>, target: &Uri) -> Result<Uri, PathError> {
+fn upstream_target(path: &NormalPath<'_>, target: &Uri) -> Result<PathAndQuery, PathError> {
     match target.path_and_query() {
-        Some(original) => Ok(path.target(original)?.into()),
-        None => Ok(Uri::from_static("/")),
+        Some(original) => path.target(original),
+        None => Ok(PathAndQuery::from_static("/")),
     }
 }
 

@@ -1,12 +1,13 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, header};
 
 use crate::config::Scheme;
 use crate::domain::Timestamp;
-use crate::http::{Place, header as names};
+use crate::http::{ClientCertificate, Place, header as names};
 use crate::revocation::Admission;
 
 /// The other end of a client's connection, over all its requests.
@@ -16,6 +17,10 @@ pub struct Peer {
     pub address: SocketAddr,
     /// What it speaks beneath HTTP.
     pub scheme: Scheme,
+    /// The certificate it has shown, if it was asked for one.
+    pub client_certificate: Option<Rc<ClientCertificate>>,
+    /// The port of TLS that every request is sent on to.
+    pub redirect: Option<u16>,
     /// The last credential that came: most connections send the same one again.
     last: RefCell<Option<Last>>,
 }
@@ -35,6 +40,8 @@ impl Peer {
         Self {
             address,
             scheme,
+            client_certificate: None,
+            redirect: None,
             last: RefCell::new(None),
         }
     }

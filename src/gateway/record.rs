@@ -7,6 +7,7 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 
 use super::Gateway;
+use crate::config;
 use crate::domain::CredentialId;
 use crate::http::{Code, RequestId};
 use crate::proxy::Exchange;
@@ -43,7 +44,7 @@ pub(super) struct Record {
 /// How an answer ended that was not given whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Its credential was revoked or has expired.
+    /// Its credential was revoked or has expired, or nobody knows whether it was.
     Cut,
     /// The upstream broke off or was too slow.
     Upstream,
@@ -58,9 +59,10 @@ impl Record {
         client: IpAddr,
         request_id: RequestId,
         exchange: Rc<Exchange>,
-    ) -> Self {
+    ) -> Box<Self> {
         let header = |name| HeaderMap::get(&head.headers, name).cloned();
-        Self {
+        // Boxed: it goes through many hands on its way to the end of the body.
+        Box::new(Self {
             gateway: Rc::clone(gateway),
             began: Instant::now(),
             request_id,
@@ -78,7 +80,14 @@ impl Record {
             status: 0,
             code: None,
             end: None,
-        }
+        })
+    }
+
+    /// It is forwarded as this route says.
+    pub(super) fn goes_by(&mut self, route: &config::Route) {
+        self.upstream = Some(route.upstream);
+        self.exchange.deadlines.set(route.deadlines);
+        self.is_guarded = true;
     }
 
     /// Whether the answer has a head alone.
@@ -145,8 +154,8 @@ impl Record {
         };
         let upstreams = &self.gateway.shared.upstreams;
         line.text("upstream", upstreams.name(upstream));
-        if let Some(server) = self.exchange.server.get() {
-            line.text("server", upstreams.server(upstream, server));
+        if let Some(server) = self.exchange.server() {
+            line.text("server", &server);
         }
         if let Some(at) = self.exchange.answered_at.get() {
             line.millis("upstream_ms", micros(at.duration_since(self.began)));

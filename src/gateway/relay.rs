@@ -13,7 +13,7 @@ use crate::revocation::Alarm;
 #[derive(Debug)]
 pub struct Relay {
     tunnel: Box<Tunnel>,
-    record: Record,
+    record: Box<Record>,
     recheck: Recheck,
 }
 
@@ -27,7 +27,7 @@ pub enum RelayEnd {
 }
 
 impl Relay {
-    pub(super) fn new(tunnel: Box<Tunnel>, record: Record) -> Self {
+    pub(super) fn new(tunnel: Box<Tunnel>, record: Box<Record>) -> Self {
         Self {
             tunnel,
             record,
@@ -74,7 +74,9 @@ impl Relay {
         let polled = self.record.exchange.watched.poll_alarm(cx);
         match polled {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Alarm::Ended(_) | Alarm::Expired) => Poll::Ready(End::Cut),
+            Poll::Ready(Alarm::Ended(_) | Alarm::Expired | Alarm::Unverified) => {
+                Poll::Ready(End::Cut)
+            }
             Poll::Ready(Alarm::Stale) => match self.recheck.poll(cx, &mut self.record) {
                 Poll::Ready(true) | Poll::Pending => Poll::Pending,
                 Poll::Ready(false) => Poll::Ready(End::Cut),

@@ -9,10 +9,6 @@ use crate::proxy::{Answer, Tunnel};
 
 /// The answer to a request.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is the usual one, and a box for it would cost each request"
-)]
 pub enum Reply {
     /// To be given to the client.
     Response(Response<GatewayBody>),
@@ -40,7 +36,7 @@ impl Passed {
                     let headers = response.headers_mut().entry(header::CACHE_CONTROL);
                     headers.or_insert(HeaderValue::from_static("private"));
                 }
-                Self::Answer(response.map(|body| Source::Upstream(Box::new(body))))
+                Self::Answer(response.map(Source::Upstream))
             }
             Answer::Switched(mut response, tunnel) => {
                 hop_by_hop::set_upgrade(response.headers_mut());
@@ -53,7 +49,7 @@ impl Passed {
         }
     }
 
-    pub(super) fn reply(self, mut record: Record) -> Reply {
+    pub(super) fn reply(self, mut record: Box<Record>) -> Reply {
         match self {
             Self::Answer(response) => {
                 record.status = response.status().as_u16();
@@ -70,7 +66,7 @@ impl Passed {
 }
 
 /// The refusal `error` as an answer.
-pub(super) fn refuse(error: &ApiError, mut record: Record) -> Reply {
+pub(super) fn refuse(error: &ApiError, mut record: Box<Record>) -> Reply {
     let response = problem(error, record.request_id.as_str());
     record.status = response.status().as_u16();
     record.code = Some(error.code);

@@ -82,6 +82,7 @@ mod tests {
             keep_encoded_slash: false,
             keep_headers: Vec::new(),
             pass_credential: false,
+            deadlines: config::RouteDeadlines::default(),
         }
     }
 

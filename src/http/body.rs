@@ -1,11 +1,12 @@
 use std::cell::Cell;
+use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 /// The body of a client's request, whatever it came over.
 ///
@@ -16,10 +17,13 @@ pub enum ClientBody {
     /// There is none.
     Empty,
     /// Over HTTP/1.
-    Http1(Incoming),
+    Http1(Http1Body),
     /// Over HTTP/2.
     Http2(Http2Body),
 }
+
+/// A request body over HTTP/1, read from the connection by whoever polls it.
+pub struct Http1Body(Pin<Box<dyn Body<Data = Bytes, Error = ClientBodyError>>>);
 
 /// A request body over HTTP/2.
 #[derive(Debug)]
@@ -37,20 +41,20 @@ pub struct Http2Body {
 pub enum ClientBodyError {
     /// Over HTTP/1.
     #[error("the client broke off its request")]
-    Http1(#[from] hyper::Error),
+    Http1(#[from] io::Error),
     /// Over HTTP/2.
     #[error("the client broke off its request")]
     Http2(#[from] h2::Error),
 }
 
 impl ClientBody {
-    /// The body of a request over HTTP/1.
+    /// The body of a request over HTTP/1; one that has ended is not looked at again.
     #[must_use]
-    pub fn http1(body: Incoming) -> Self {
+    pub fn http1(body: impl Body<Data = Bytes, Error = ClientBodyError> + 'static) -> Self {
         if body.is_end_stream() {
             Self::Empty
         } else {
-            Self::Http1(body)
+            Self::Http1(Http1Body(Box::pin(body)))
         }
     }
 
@@ -80,7 +84,7 @@ impl Body for ClientBody {
     ) -> Poll<Option<Result<Frame<Bytes>, ClientBodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Http1(body) => body.0.as_mut().poll_frame(cx),
             Self::Http2(body) => body.poll_frame(cx).map_err(Into::into),
         }
     }
@@ -88,7 +92,7 @@ impl Body for ClientBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Http1(body) => body.is_end_stream(),
+            Self::Http1(body) => body.0.is_end_stream(),
             Self::Http2(body) => body.stream.is_end_stream(),
         }
     }
@@ -96,9 +100,15 @@ impl Body for ClientBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Http1(body) => body.size_hint(),
+            Self::Http1(body) => body.0.size_hint(),
             Self::Http2(body) => body.left.map_or_else(SizeHint::new, SizeHint::with_exact),
         }
+    }
+}
+
+impl fmt::Debug for Http1Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http1Body").finish_non_exhaustive()
     }
 }
 

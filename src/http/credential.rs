@@ -6,7 +6,7 @@ mod tests;
 use std::fmt;
 
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use super::header::{X_API_KEY, elements};
 use super::octet::is_token;
@@ -130,14 +130,31 @@ pub fn read_credential(
     only.transpose()
 }
 
-/// Takes our credentials out, wherever they stand: `Authorization: Bearer`, `X-API-Key: dk_…` and
-/// `dariet.bearer.…` among the protocols. What is not ours stays.
-pub fn remove_credentials(headers: &mut HeaderMap) -> OfferedProtocols {
-    retain(headers, &AUTHORIZATION, |value| {
-        bearer(value.as_bytes()).is_none()
-    });
-    retain(headers, &X_API_KEY, |value| !is_api_key(value));
-    remove_offered_tokens(headers)
+/// Whether `Authorization` carries a credential of ours; other schemes are the upstream's.
+pub(super) fn is_bearer(authorization: &HeaderValue) -> bool {
+    bearer(authorization.as_bytes()).is_some()
+}
+
+/// Whether `X-API-Key` carries a credential of ours.
+pub(super) fn is_api_key(value: &HeaderValue) -> bool {
+    value.as_bytes().starts_with(ApiKey::PREFIX.as_bytes())
+}
+
+/// What is left of the protocols a client offers for a WebSocket without a credential of ours.
+#[must_use]
+pub fn offered_protocols(headers: &HeaderMap) -> OfferedProtocols {
+    if !elements(headers, SEC_WEBSOCKET_PROTOCOL).any(|element| offered_token(element).is_some()) {
+        OfferedProtocols::Untouched
+    } else if other_protocols(headers).next().is_some() {
+        OfferedProtocols::OthersRemain
+    } else {
+        OfferedProtocols::OnlyOurs
+    }
+}
+
+/// The protocols a client offers that are no credential of ours.
+pub(super) fn other_protocols(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    elements(headers, SEC_WEBSOCKET_PROTOCOL).filter(|element| offered_token(element).is_none())
 }
 
 type Reading<'a> = Result<Found<'a>, CredentialError>;
@@ -223,47 +240,4 @@ fn is_token68(token: &[u8]) -> bool {
             | (byte == b'=');
         is_token68 & (is_letter | is_digit | is_other)
     })
-}
-
-fn is_api_key(value: &HeaderValue) -> bool {
-    value.as_bytes().starts_with(ApiKey::PREFIX.as_bytes())
-}
-
-/// Keeps only the values of `name` that `is_kept` says. Copies nothing where all or none stay.
-fn retain(headers: &mut HeaderMap, name: &HeaderName, is_kept: impl Fn(&HeaderValue) -> bool) {
-    let values = headers.get_all(name);
-    if values.iter().all(&is_kept) {
-        return;
-    }
-    let kept: Vec<_> = values
-        .iter()
-        .filter(|value| is_kept(value))
-        .cloned()
-        .collect();
-    headers.remove(name);
-    for value in kept {
-        headers.append(name, value);
-    }
-}
-
-/// Takes `dariet.bearer.…` out of the protocols a client offers for a WebSocket.
-pub fn remove_offered_tokens(headers: &mut HeaderMap) -> OfferedProtocols {
-    let is_ours = |element: &&[u8]| offered_token(element).is_some();
-    if !elements(headers, SEC_WEBSOCKET_PROTOCOL).any(|element| is_ours(&element)) {
-        return OfferedProtocols::Untouched;
-    }
-    let others: Vec<_> = elements(headers, SEC_WEBSOCKET_PROTOCOL)
-        .filter(|element| !is_ours(element))
-        .collect();
-    let others = HeaderValue::from_bytes(&others.join(&b", "[..]));
-    match others {
-        Ok(others) if !others.is_empty() => {
-            headers.insert(SEC_WEBSOCKET_PROTOCOL, others);
-            OfferedProtocols::OthersRemain
-        }
-        _ => {
-            headers.remove(SEC_WEBSOCKET_PROTOCOL);
-            OfferedProtocols::OnlyOurs
-        }
-    }
 }

@@ -12,10 +12,9 @@ use ipnet::IpNet;
 
 use self::element::{Element, host_value, read_elements, scheme};
 use super::header::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, is_disguise, reads_as};
-use super::identity::remove_all;
 use super::octet::trim;
 use crate::config::Scheme;
-use crate::domain::push_address;
+use crate::domain::AddressText;
 
 /// Who sent a request, as far as the peer of the connection may be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,33 +73,34 @@ pub fn client(peer: IpAddr, trusted: &[IpNet], headers: &HeaderMap) -> Client {
     }
 }
 
-/// Tells the upstream of the client: `X-Forwarded-For`, `-Proto`, `-Host`, `Forwarded` and `Via`.
+/// Writes what the upstream is told of the client: `X-Forwarded-For`, `-Proto`, `-Host`, `Forwarded` and
+/// `Via`.
 ///
-/// What an untrusted peer said is removed first, but for the route's exceptions `keep`; so are other
-/// spellings of these names, whoever sent them. What a trusted proxy said is continued.
-pub fn set(headers: &mut HeaderMap, client: &Client, hop: &Hop<'_>, keep: &[HeaderName]) {
-    remove_all(headers, |name| {
-        let bytes = name.as_str().as_bytes();
-        let is_forged = !client.is_from_trusted || bytes.iter().any(|byte| is_disguise(*byte));
-        is_forged && reads_as_forwarding(bytes) && !keep.contains(name)
-    });
+/// What a trusted proxy said in `headers` is continued. None of these headers is passed on as it came.
+pub fn write(lines: &mut Vec<u8>, headers: &HeaderMap, client: &Client, hop: &Hop<'_>) {
     let peer = hop.peer.to_canonical();
-    let scheme = client.proto.unwrap_or(hop.scheme);
-    let host = client.host.as_ref().or(hop.host);
-
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(word(scheme)));
-    match host {
-        Some(host) => headers.insert(X_FORWARDED_HOST, host.clone()),
-        None => headers.remove(X_FORWARDED_HOST),
+    let told = Told {
+        headers,
+        client,
+        peer,
+        address: AddressText::of(peer),
+        scheme: client.proto.unwrap_or(hop.scheme),
+        host: client.host.as_ref().or(hop.host),
     };
-    // Both lists are read before either is written; one buffer serves all.
-    let mut list = String::with_capacity(192);
-    push_addresses(&mut list, headers, client, peer);
-    let addresses = taken(&mut list);
-    push_elements(&mut list, headers, client, (peer, scheme, host));
-    insert(headers, X_FORWARDED_FOR, addresses);
-    insert(headers, FORWARDED, taken(&mut list));
-    set_via(headers, client, hop.version, &mut list);
+    lines.extend_from_slice(b"x-forwarded-for: ");
+    told.write_addresses(lines);
+    lines.extend_from_slice(b"\r\nx-forwarded-proto: ");
+    lines.extend_from_slice(word(told.scheme));
+    if let Some(host) = told.host {
+        lines.extend_from_slice(b"\r\nx-forwarded-host: ");
+        lines.extend_from_slice(host.as_bytes());
+    }
+    lines.extend_from_slice(b"\r\nforwarded: ");
+    told.write_elements(lines);
+    lines.extend_from_slice(b"\r\nvia: ");
+    told.write_so_far(lines, VIA);
+    lines.extend_from_slice(received_by(hop.version));
+    lines.extend_from_slice(b"\r\n");
 }
 
 impl Client {
@@ -115,6 +115,27 @@ impl Client {
         }
     }
 }
+
+/// Whether a client's header that says where the request came from stays behind: what we say ourselves,
+/// what an untrusted peer said, and other spellings, whoever sent them; but for the route's exceptions
+/// `keep`.
+pub(super) fn is_replaced(name: &HeaderName, is_from_trusted: bool, keep: &[HeaderName]) -> bool {
+    let bytes = name.as_str().as_bytes();
+    if !reads_as_forwarding(bytes) {
+        return false;
+    }
+    let is_forged = !is_from_trusted || bytes.iter().any(|byte| is_disguise(*byte));
+    OURS.contains(&bytes) || (is_forged && !keep.contains(name))
+}
+
+/// The headers that [`write`] writes.
+const OURS: [&[u8]; 5] = [
+    b"x-forwarded-for",
+    b"x-forwarded-proto",
+    b"x-forwarded-host",
+    b"forwarded",
+    b"via",
+];
 
 /// Whether a header says where a request came from, in any spelling.
 pub(super) fn reads_as_forwarding(name: &[u8]) -> bool {
@@ -132,7 +153,9 @@ pub(super) fn reads_as_forwarding(name: &[u8]) -> bool {
     }
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+/// Whether the word of `address` counts; an IPv4 address must not be written as IPv6.
+#[must_use]
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
@@ -212,117 +235,112 @@ fn agreed<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<T> {
     }
 }
 
-/// `X-Forwarded-For`: the list so far, and the peer.
-fn push_addresses(list: &mut String, headers: &HeaderMap, client: &Client, peer: IpAddr) {
-    push_so_far(list, headers, X_FORWARDED_FOR, client);
-    if list.is_empty() && client.address != peer {
-        push_address(list, client.address);
-    }
-    separate(list);
-    push_address(list, peer);
+/// What is told of a client.
+struct Told<'a> {
+    headers: &'a HeaderMap,
+    client: &'a Client,
+    peer: IpAddr,
+    /// The peer's.
+    address: AddressText,
+    scheme: Scheme,
+    host: Option<&'a HeaderValue>,
 }
 
-/// `Forwarded` (RFC 7239): the elements so far, and one for the peer. The client's own element says
-/// for which host and how it asked.
-fn push_elements(
-    list: &mut String,
-    headers: &HeaderMap,
-    client: &Client,
-    (peer, scheme, host): (IpAddr, Scheme, Option<&HeaderValue>),
-) {
-    push_so_far(list, headers, FORWARDED, client);
-    let is_continued = !list.is_empty();
-    if !is_continued {
-        push_for(list, client.address);
-        push_asked(list, scheme, host);
+impl Told<'_> {
+    /// `X-Forwarded-For`: the list so far, and the peer.
+    fn write_addresses(&self, lines: &mut Vec<u8>) {
+        let is_continued = self.write_so_far(lines, X_FORWARDED_FOR);
+        if !is_continued && self.client.address != self.peer {
+            lines.extend_from_slice(AddressText::of(self.client.address).as_bytes());
+            lines.extend_from_slice(SEPARATOR);
+        }
+        lines.extend_from_slice(self.address.as_bytes());
     }
-    if is_continued || client.address != peer {
-        separate(list);
-        push_for(list, peer);
+
+    /// `Forwarded` (RFC 7239): the elements so far, and one for the peer. The client's own element says
+    /// for which host and how it asked.
+    fn write_elements(&self, lines: &mut Vec<u8>) {
+        let is_continued = self.write_so_far(lines, FORWARDED);
+        let is_peer = self.client.address == self.peer;
+        if !is_continued && !is_peer {
+            let client = self.client.address;
+            push_for(lines, client, &AddressText::of(client));
+            push_asked(lines, self.scheme, self.host);
+            lines.extend_from_slice(SEPARATOR);
+        }
+        push_for(lines, self.peer, &self.address);
+        if !is_continued && is_peer {
+            push_asked(lines, self.scheme, self.host);
+        }
+    }
+
+    /// What a trusted proxy said under `name`, in one line with a separator behind it; whether it said
+    /// anything.
+    fn write_so_far(&self, lines: &mut Vec<u8>, name: HeaderName) -> bool {
+        if !self.client.is_from_trusted {
+            return false;
+        }
+        let mut has_said = false;
+        let values = self.headers.get_all(name).into_iter();
+        for text in values.flat_map(HeaderValue::to_str) {
+            if !text.is_empty() {
+                lines.extend_from_slice(text.as_bytes());
+                lines.extend_from_slice(SEPARATOR);
+                has_said = true;
+            }
+        }
+        has_said
     }
 }
 
-/// What a trusted proxy said under `name`, in one line.
-fn push_so_far(list: &mut String, headers: &HeaderMap, name: HeaderName, client: &Client) {
-    if !client.is_from_trusted {
-        return;
-    }
-    let texts = headers
-        .get_all(name)
-        .into_iter()
-        .flat_map(HeaderValue::to_str);
-    for text in texts.filter(|text| !text.is_empty()) {
-        separate(list);
-        list.push_str(text);
-    }
-}
-
-fn separate(list: &mut String) {
-    if !list.is_empty() {
-        list.push_str(", ");
-    }
-}
+const SEPARATOR: &[u8] = b", ";
 
 /// RFC 7239 §6: IPv6 in brackets, and so in quotes.
-fn push_for(list: &mut String, address: IpAddr) {
-    let (open, close) = match address {
-        IpAddr::V4(_) => ("for=", ""),
-        IpAddr::V6(_) => ("for=\"[", "]\""),
+fn push_for(lines: &mut Vec<u8>, address: IpAddr, text: &AddressText) {
+    let (open, close): (&[u8], &[u8]) = match address {
+        IpAddr::V4(_) => (b"for=", b""),
+        IpAddr::V6(_) => (b"for=\"[", b"]\""),
     };
-    list.push_str(open);
-    push_address(list, address);
-    list.push_str(close);
+    lines.extend_from_slice(open);
+    lines.extend_from_slice(text.as_bytes());
+    lines.extend_from_slice(close);
 }
 
-fn push_asked(list: &mut String, scheme: Scheme, host: Option<&HeaderValue>) {
+fn push_asked(lines: &mut Vec<u8>, scheme: Scheme, host: Option<&HeaderValue>) {
     if let Some(host) = host.and_then(|host| host.to_str().ok()) {
-        list.push_str(";host=\"");
-        for c in host.chars() {
-            if matches!(c, '"' | '\\') {
-                list.push('\\');
-            }
-            list.push(c);
-        }
-        list.push('"');
+        lines.extend_from_slice(b";host=\"");
+        push_quoted(lines, host.as_bytes());
+        lines.push(b'"');
     }
-    list.push_str(";proto=");
-    list.push_str(word(scheme));
+    lines.extend_from_slice(b";proto=");
+    lines.extend_from_slice(word(scheme));
+}
+
+fn push_quoted(lines: &mut Vec<u8>, text: &[u8]) {
+    // A host has nothing to escape, but what came from a proxy may.
+    if memchr::memchr2(b'"', b'\\', text).is_none() {
+        return lines.extend_from_slice(text);
+    }
+    for &byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            lines.push(b'\\');
+        }
+        lines.push(byte);
+    }
 }
 
 /// RFC 9110 §7.6.3. A pseudonym, not the node's name: who reads it need not know our hosts.
-fn set_via(headers: &mut HeaderMap, client: &Client, version: Version, list: &mut String) {
-    let ours = match version {
-        Version::HTTP_10 => "1.0 dariet",
-        Version::HTTP_2 => "2 dariet",
-        _ => "1.1 dariet",
-    };
-    if client.is_from_trusted && headers.contains_key(VIA) {
-        push_so_far(list, headers, VIA, client);
-        separate(list);
-        list.push_str(ours);
-        insert(headers, VIA, taken(list));
-    } else {
-        headers.insert(VIA, HeaderValue::from_static(ours));
+const fn received_by(version: Version) -> &'static [u8] {
+    match version {
+        Version::HTTP_10 => b"1.0 dariet",
+        Version::HTTP_2 => b"2 dariet",
+        _ => b"1.1 dariet",
     }
 }
 
-const fn word(scheme: Scheme) -> &'static str {
+const fn word(scheme: Scheme) -> &'static [u8] {
     match scheme {
-        Scheme::Https => "https",
-        Scheme::Http => "http",
+        Scheme::Https => b"https",
+        Scheme::Http => b"http",
     }
-}
-
-/// The list as a value; the buffer is empty again.
-fn taken(list: &mut String) -> Option<HeaderValue> {
-    let value = HeaderValue::from_bytes(list.as_bytes()).ok();
-    list.clear();
-    value
-}
-
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
-    match value {
-        Some(value) => headers.insert(name, value),
-        None => headers.remove(name),
-    };
 }

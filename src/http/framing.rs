@@ -1,50 +1,68 @@
-//! The bytes of an HTTP/1 connection, followed from message to message before the parser sees them.
+//! The bytes of an HTTP/1 connection, read strictly into requests.
 //!
-//! hyper repairs what must be refused: a length beside a transfer coding, two equal lengths, bare line
-//! feeds, fragments. What it repairs, another server on the way may have read differently, and the
-//! rest of that difference would be somebody else's request. So each head is held until it is whole
-//! and plain, and the body's framing is followed as hyper follows it.
+//! Refused is what readers differ on: a length beside a transfer coding, two equal lengths, bare line
+//! feeds, fragments. What one reader repairs, another on the way may have read differently, and the rest
+//! of that difference would be somebody else's request.
 
 #[cfg(test)]
 mod agreement;
 mod chunked;
+mod dechunk;
+mod field;
 mod head;
 mod line;
 #[cfg(test)]
 mod tests;
 
-use self::chunked::Chunked;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+
 use self::head::{Body, Head};
 use super::{ApiError, Code};
 
-/// Follows the bytes that one HTTP/1 client sends.
+pub use self::dechunk::{Dechunked, Dechunker};
+pub use self::field::{field_value, read_field, read_trailers};
+pub use self::head::RequestHead;
+
+/// Reads the requests that one HTTP/1 client sends, out of bytes that come in pieces.
 ///
-/// It does no input or output: the caller holds what may not be handed on yet.
+/// It does no input or output: the caller gathers the bytes.
 ///
 /// ```
-/// # use dariet_gateway::http::Follower;
-/// let mut follower = Follower::new(65536);
-/// let head = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
-/// assert_eq!(follower.follow(&head[..20]), Ok(0));
-/// assert_eq!(follower.follow(head), Ok(head.len()));
+/// # use bytes::BytesMut;
+/// # use dariet_gateway::http::{Piece, Requests};
+/// let mut requests = Requests::new(65536);
+/// let mut held = BytesMut::from("GET / HTTP/1.1\r\nHost: exam");
+/// assert!(requests.next(&mut held).unwrap().is_none());
+/// held.extend_from_slice(b"ple.com\r\n\r\n");
+/// assert!(matches!(requests.next(&mut held), Ok(Some(Piece::Head(_)))));
 /// ```
 #[derive(Debug)]
-pub struct Follower {
+pub struct Requests {
     state: State,
     max_head: usize,
-    /// Bytes of a head that the caller holds.
-    held: usize,
     failure: Option<FramingError>,
 }
 
-/// Where in the stream of messages a connection is.
+/// What comes next of a request.
+#[derive(Debug)]
+pub enum Piece {
+    /// Its head.
+    Head(RequestHead),
+    /// Bytes of its body.
+    Data(Bytes),
+    /// What stands behind a body in chunks.
+    Trailers(HeaderMap),
+}
+
+/// Where in the sequence of requests a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FollowState {
+pub enum Stand {
     /// Nothing of the next request has come.
-    BetweenMessages,
+    Between,
     /// A head has begun and is not whole.
     InHead,
-    /// A body is on its way, or the connection is no HTTP any more.
+    /// A body is on its way.
     InBody,
 }
 
@@ -55,6 +73,9 @@ pub enum FramingError {
     /// The head has more bytes than the bound.
     #[error("the head is larger than the bound")]
     HeadTooLarge,
+    /// The head has more headers than the bound.
+    #[error("the head has more headers than the bound")]
+    TooManyFields,
     /// The trailers have more bytes than the bound.
     #[error("the trailers are larger than the bound")]
     TrailersTooLarge,
@@ -70,8 +91,11 @@ pub enum FramingError {
     /// Not `method SP target SP HTTP/1.x` (RFC 9112 §3).
     #[error("the request line is not a method, a target and a version with one space between")]
     RequestLine,
-    /// A control character, a byte beyond ASCII or a fragment in the target (RFC 9112 §3.2).
-    #[error("the target holds a character that must be percent-encoded, or a fragment")]
+    /// A control character, a byte beyond ASCII or a fragment in the target, or nothing but a query
+    /// (RFC 9112 §3.2).
+    #[error(
+        "the target has no path, or holds a fragment or a character that must be percent-encoded"
+    )]
     Target,
     /// Neither HTTP/1.0 nor HTTP/1.1 (RFC 9112 §2.3).
     #[error("the version is neither HTTP/1.0 nor HTTP/1.1")]
@@ -132,105 +156,99 @@ pub enum FramingError {
     ChunkEnd,
 }
 
-impl Follower {
-    /// Follows a new connection, whose heads may have at most `max_head` bytes.
+impl Requests {
+    /// Reads a new connection, whose heads may have at most `max_head` bytes.
     #[must_use]
     pub fn new(max_head: usize) -> Self {
         Self {
             state: State::Head(Head::default()),
             max_head,
-            held: 0,
             failure: None,
         }
     }
 
-    /// Looks at the next bytes of the connection, and says how many of them may be handed on.
-    ///
-    /// The rest is the beginning of a head or of trailers. Hold it, and give it again with more bytes
-    /// behind it; what was looked at is not looked at again.
+    /// The next piece, taken from the front of `held`; none when more bytes must come first. They are
+    /// added behind those that are there; what was looked at is not looked at again.
     ///
     /// # Errors
     ///
-    /// [`FramingError`] when the next byte to hand on belongs to a broken message. What stands before
-    /// that message is handed on first, so an error behind it is told by the next call, and at once by
-    /// [`Follower::failure`]. After an error every call fails alike.
-    pub fn follow(&mut self, bytes: &[u8]) -> Result<usize, FramingError> {
-        let mut done = 0;
-        while self.failure.is_none() {
-            let rest = bytes.get(done..).unwrap_or_default();
-            if rest.is_empty() {
-                break;
-            }
-            match self.step(rest) {
-                Ok(0) => break,
-                Ok(step) => done += step,
-                Err(error) => self.failure = Some(error),
-            }
+    /// [`FramingError`] when the request that comes next is broken. After an error every call fails
+    /// alike.
+    pub fn next(&mut self, held: &mut BytesMut) -> Result<Option<Piece>, FramingError> {
+        if let Some(error) = self.failure {
+            return Err(error);
         }
-        self.held = bytes.len().saturating_sub(done);
-        match self.failure {
-            Some(error) if done == 0 => Err(error),
-            _ => Ok(done),
-        }
+        let step = self.step(held);
+        self.failure = step.as_ref().err().copied();
+        step
     }
 
-    /// Hands on everything from here: the connection has become another protocol.
-    pub fn passthrough(&mut self) {
-        self.state = State::Passthrough;
-    }
-
-    /// Where the connection is.
+    /// Where the connection is, when the caller holds `held` bytes.
     #[must_use]
-    pub fn state(&self) -> FollowState {
+    pub const fn stand(&self, held: usize) -> Stand {
         match &self.state {
-            State::Head(head) if head.has_begun(self.held) => FollowState::InHead,
-            State::Head(_) => FollowState::BetweenMessages,
-            State::Length(_) | State::Chunked(_) | State::Passthrough => FollowState::InBody,
+            State::Head(head) if head.has_begun(held) => Stand::InHead,
+            State::Head(_) => Stand::Between,
+            State::Length(_) | State::Chunked(_) => Stand::InBody,
         }
     }
 
-    /// The rule that was broken, also while good bytes before it are still to be handed on.
+    /// Whether more of a body is to come.
     #[must_use]
-    pub const fn failure(&self) -> Option<FramingError> {
-        self.failure
+    pub const fn is_in_body(&self) -> bool {
+        !matches!(self.state, State::Head(_))
     }
 
-    /// How many leading bytes of `rest`, which is not empty, belong to what comes next and are good.
-    fn step(&mut self, rest: &[u8]) -> Result<usize, FramingError> {
-        match &mut self.state {
-            State::Head(head) => {
-                let Some((length, body)) = head.read(rest, self.max_head)? else {
-                    return Ok(0);
-                };
-                self.state = State::of(body);
-                Ok(length)
-            }
-            State::Length(left) => {
-                let step = at_most(rest.len(), *left);
-                *left -= step as u64;
-                if *left == 0 {
-                    self.state = State::of(Body::None);
-                }
-                Ok(step)
-            }
-            State::Chunked(chunked) => {
-                let step = chunked.step(rest)?;
-                if chunked.is_done() {
-                    self.state = State::of(Body::None);
-                }
-                Ok(step)
-            }
-            State::Passthrough => Ok(rest.len()),
+    /// How many bytes the body has that is on its way, as far as its head told.
+    #[must_use]
+    pub const fn length(&self) -> Option<u64> {
+        match self.state {
+            State::Head(_) => Some(0),
+            State::Length(left) => Some(left),
+            State::Chunked(_) => None,
         }
+    }
+
+    fn step(&mut self, held: &mut BytesMut) -> Result<Option<Piece>, FramingError> {
+        let (piece, is_done) = match &mut self.state {
+            State::Head(head) => {
+                let Some((length, body)) = head.read(held, self.max_head)? else {
+                    return Ok(None);
+                };
+                let head = std::mem::take(head).parse(&take(held, length))?;
+                self.state = State::of(body);
+                return Ok(Some(Piece::Head(head)));
+            }
+            State::Length(_) if held.is_empty() => return Ok(None),
+            State::Length(left) => {
+                let step = at_most(held.len(), *left);
+                *left -= step as u64;
+                (Some(Piece::Data(take(held, step))), *left == 0)
+            }
+            State::Chunked(chunks) => {
+                let piece = match chunks.next(held)? {
+                    None => None,
+                    Some(Dechunked::Data(data)) => Some(Piece::Data(data)),
+                    Some(Dechunked::Trailers(lines)) => {
+                        Some(Piece::Trailers(read_trailers(&lines)?))
+                    }
+                };
+                (piece, chunks.is_done())
+            }
+        };
+        if is_done {
+            self.state = State::of(Body::None);
+        }
+        Ok(piece)
     }
 }
 
 impl From<FramingError> for ApiError {
     fn from(error: FramingError) -> Self {
         match error {
-            FramingError::HeadTooLarge | FramingError::TrailersTooLarge => {
-                Self::new(Code::HeadTooLarge)
-            }
+            FramingError::HeadTooLarge
+            | FramingError::TooManyFields
+            | FramingError::TrailersTooLarge => Self::new(Code::HeadTooLarge),
             _ => Self::new(Code::MalformedRequest).detail(error.to_string()),
         }
     }
@@ -241,8 +259,7 @@ enum State {
     Head(Head),
     /// Bytes of the body that are still to come; never 0.
     Length(u64),
-    Chunked(Chunked),
-    Passthrough,
+    Chunked(Dechunker),
 }
 
 impl State {
@@ -250,8 +267,17 @@ impl State {
         match body {
             Body::None => Self::Head(Head::default()),
             Body::Length(length) => Self::Length(length),
-            Body::Chunked => Self::Chunked(Chunked::default()),
+            Body::Chunked => Self::Chunked(Dechunker::default()),
         }
+    }
+}
+
+/// The first bytes, and the buffer with them where they are all of it: it is given back with the request.
+fn take(held: &mut BytesMut, length: usize) -> Bytes {
+    if length == held.len() {
+        std::mem::take(held).freeze()
+    } else {
+        held.split_to(length).freeze()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names of headers that the `http` crate has no constant for, their lists, and their disguises.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::octet::trim;
 
@@ -18,21 +18,26 @@ pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-ho
 pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// The client's address, as some content networks say it.
 pub const TRUE_CLIENT_IP: HeaderName = HeaderName::from_static("true-client-ip");
-/// How long a connection may idle; concerns one connection.
-pub const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// What old clients say to proxies instead of `Connection`.
-pub const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-/// Parameters of the obsolete upgrade to HTTP/2.
-pub const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 /// How safe a change is: `replicated`, `primary` or `local`.
 pub const DARIET_DURABILITY: HeaderName = HeaderName::from_static("dariet-durability");
 
+/// Writes one line of a head. Neither a name nor a value can hold the end of a line.
+pub fn write_field(lines: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    lines.extend_from_slice(name.as_str().as_bytes());
+    lines.extend_from_slice(b": ");
+    lines.extend_from_slice(value.as_bytes());
+    lines.extend_from_slice(b"\r\n");
+}
+
 /// The elements of all lists under `name`, without the spaces around them (RFC 9110 §5.6.1).
 pub fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-    headers
-        .get_all(name)
-        .into_iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+    headers.get_all(name).into_iter().flat_map(elements_of)
+}
+
+/// The elements of one list.
+pub fn elements_of(list: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    list.as_bytes()
+        .split(|byte| *byte == b',')
         .map(trim)
         .filter(|element| !element.is_empty())
 }

@@ -1,16 +1,14 @@
 //! What concerns one connection only, and must not reach the next (RFC 9110 §7.6.1).
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SEC_WEBSOCKET_KEY, SET_COOKIE, TE, TRANSFER_ENCODING,
-    UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, DATE, HOST,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SEC_WEBSOCKET_KEY, SERVER, SET_COOKIE, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use super::forwarded::reads_as_forwarding;
-use super::header::{
-    HTTP2_SETTINGS, KEEP_ALIVE, PROXY_CONNECTION, X_API_KEY, X_REQUEST_ID, elements, lists,
-};
+use super::header::{X_API_KEY, X_REQUEST_ID, elements, elements_of, lists};
 
 /// Whether a request asks for its connection to become a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +22,7 @@ pub enum Upgrade {
     Refused,
 }
 
-/// Whether a request asks for its connection to become a WebSocket. Ask before [`strip_request`].
+/// Whether a request asks for its connection to become a WebSocket.
 ///
 /// `Upgrade` counts only in HTTP/1.1 and where `Connection` names it (RFC 9110 §7.8).
 #[must_use]
@@ -43,101 +41,92 @@ pub fn upgrade_requested(method: &Method, version: Version, headers: &HeaderMap)
     Upgrade::WebSocket
 }
 
-/// Asks the upstream, or tells the client, that the connection becomes a WebSocket. Do it after stripping.
+/// Tells the client that its connection becomes a WebSocket. Do it after stripping.
 pub fn set_upgrade(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-/// Removes from a request what concerns the client's connection.
+/// Asks the upstream to make the connection a WebSocket, as [`set_upgrade`] tells the client.
+pub const ASK_UPGRADE: &[u8] = b"connection: upgrade\r\nupgrade: websocket\r\n";
+
+/// Whether a header of a request concerns the client's connection, whatever its `Connection` lists.
 ///
-/// The client's `Connection` list is honoured first, and cannot remove what the gateway relies on.
-/// `TE: trailers` stays, and `Trailer`, since trailers are passed on. `Proxy` goes too: CGI turns it
-/// into the variable that names the proxy for a backend's own requests.
-pub fn strip_request(headers: &mut HeaderMap) {
-    if !headers.keys().any(concerns_connection) {
-        return;
+/// `TE` does too, but [`accepts_trailers`] says what of it goes on. `Proxy` goes: CGI turns it into the
+/// variable that names the proxy for a backend's own requests.
+pub(super) fn stays_with_client(name: &HeaderName) -> bool {
+    match *name {
+        CONNECTION | TRANSFER_ENCODING | UPGRADE | PROXY_AUTHORIZATION | TE => true,
+        _ => matches!(
+            name.as_str(),
+            "keep-alive" | "proxy-connection" | "http2-settings" | "proxy"
+        ),
     }
-    strip(headers);
-    headers.remove(PROXY_AUTHORIZATION);
-    headers.remove(HTTP2_SETTINGS);
-    headers.remove(PROXY);
-    if headers.contains_key(TE) {
-        let is_trailers = |element: &[u8]| {
-            element
-                .split(|byte| *byte == b';')
-                .next()
-                .is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-        };
-        if elements(headers, TE).any(is_trailers) {
-            headers.insert(TE, HeaderValue::from_static("trailers"));
-        } else {
-            headers.remove(TE);
+}
+
+/// Whether a header of an answer concerns the upstream's connection, whatever its `Connection` lists.
+#[must_use]
+pub fn stays_with_upstream(name: &HeaderName) -> bool {
+    match *name {
+        CONNECTION | TRANSFER_ENCODING | UPGRADE | PROXY_AUTHENTICATE | TE => true,
+        CONTENT_LENGTH | CONTENT_TYPE | DATE | SERVER | SET_COOKIE => false,
+        _ => matches!(
+            name.as_str(),
+            "keep-alive" | "proxy-connection" | "proxy-authentication-info"
+        ),
+    }
+}
+
+/// Whether one of these values of `TE` takes trailers. Nothing else of `TE` goes on.
+pub(super) fn accepts_trailers(te: &HeaderValue) -> bool {
+    elements_of(te).any(|element| {
+        let coding = element.split(|byte| *byte == b';').next();
+        coding.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    })
+}
+
+/// The headers that the `Connection` lists of a message name, and that go with them.
+///
+/// Honour them before anything of ours is there to be named. They cannot remove what the gateway relies on.
+#[derive(Debug, Default)]
+pub struct Named(Vec<HeaderName>);
+
+impl Named {
+    /// What the lists of a message name, of what is there.
+    #[must_use]
+    pub fn by(headers: &HeaderMap) -> Self {
+        let mut named = Vec::new();
+        if headers.contains_key(CONNECTION) {
+            let elements = elements(headers, CONNECTION).filter(|element| !is_option(element));
+            for name in elements.filter_map(|element| HeaderName::from_bytes(element).ok()) {
+                if headers.contains_key(&name) && !is_end_to_end(&name) && !named.contains(&name) {
+                    named.push(name);
+                }
+            }
+        }
+        Self(named)
+    }
+
+    /// Whether a header goes.
+    #[must_use]
+    pub fn has(&self, name: &HeaderName) -> bool {
+        self.0.contains(name)
+    }
+
+    /// Removes them.
+    pub fn strip(&self, headers: &mut HeaderMap) {
+        for name in &self.0 {
+            headers.remove(name);
         }
     }
 }
 
-/// Removes from an answer what concerns the upstream's connection.
-pub fn strip_response(headers: &mut HeaderMap) {
-    if !headers.keys().any(concerns_connection) {
-        return;
-    }
-    if headers.contains_key(TRANSFER_ENCODING) {
-        // Its framing has overridden the length (RFC 9112 §6.3), which may say anything.
-        headers.remove(CONTENT_LENGTH);
-    }
-    strip(headers);
-    headers.remove(PROXY_AUTHENTICATE);
-    headers.remove(PROXY_AUTHENTICATION_INFO);
-    headers.remove(TE);
-}
-
-/// Whether a name is one of those that are removed here. Most messages have none, and looking at
-/// their names once costs less than looking each of these up.
-fn concerns_connection(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "transfer-encoding"
-            | "upgrade"
-            | "te"
-            | "proxy-authorization"
-            | "proxy-authenticate"
-            | "proxy-authentication-info"
-            | "http2-settings"
-            | "proxy"
-    )
-}
-
-fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        honour_connection(headers);
-        headers.remove(CONNECTION);
-    }
-    headers.remove(KEEP_ALIVE);
-    headers.remove(PROXY_CONNECTION);
-    headers.remove(TRANSFER_ENCODING);
-    headers.remove(UPGRADE);
-}
-
-/// Removes what the `Connection` list names.
-fn honour_connection(headers: &mut HeaderMap) {
-    let is_name = |option: &&[u8]| {
-        let options = [&b"keep-alive"[..], b"close", b"upgrade", b"te"];
-        !options
-            .iter()
-            .any(|known| option.eq_ignore_ascii_case(known))
-    };
-    let named: Vec<_> = elements(headers, CONNECTION)
-        .filter(is_name)
-        .filter_map(|option| HeaderName::from_bytes(option).ok())
-        .filter(|name| headers.contains_key(name) && !is_end_to_end(name))
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
+/// Whether an element of a `Connection` list is no header's name, or one that is seen to otherwise.
+fn is_option(element: &[u8]) -> bool {
+    let options = [&b"keep-alive"[..], b"close", b"upgrade", b"te"];
+    options
+        .iter()
+        .any(|option| element.eq_ignore_ascii_case(option))
 }
 
 /// What no `Connection` list can remove: the gateway reads or sets it, or the message means something
@@ -152,9 +141,6 @@ fn has_body(headers: &HeaderMap) -> bool {
             .get(CONTENT_LENGTH)
             .is_some_and(|length| length != "0")
 }
-
-const PROXY: HeaderName = HeaderName::from_static("proxy");
-const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-authentication-info");
 
 const END_TO_END: [HeaderName; 10] = [
     HOST,
@@ -185,82 +171,89 @@ mod tests {
             .collect()
     }
 
-    fn names(headers: &HeaderMap) -> Vec<&str> {
-        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        names.sort_unstable();
-        names
+    #[test]
+    fn what_concerns_the_connection_stays_with_it() {
+        let both = ["connection", "keep-alive", "proxy-connection", "te"];
+        let both = [&both[..], &["transfer-encoding", "upgrade"]].concat();
+        for name in [
+            &both[..],
+            &["proxy-authorization", "proxy", "http2-settings"],
+        ]
+        .concat()
+        {
+            assert!(stays_with_client(&HeaderName::from_static(name)), "{name}");
+        }
+        for name in [
+            &both[..],
+            &["proxy-authenticate", "proxy-authentication-info"],
+        ]
+        .concat()
+        {
+            assert!(
+                stays_with_upstream(&HeaderName::from_static(name)),
+                "{name}"
+            );
+        }
+        for name in ["accept", "trailer", "content-type", "date", "x-mine"] {
+            assert!(!stays_with_client(&HeaderName::from_static(name)), "{name}");
+            assert!(
+                !stays_with_upstream(&HeaderName::from_static(name)),
+                "{name}"
+            );
+        }
     }
 
     #[test]
-    fn what_concerns_the_connection_is_removed() {
-        let mut request = headers(&[
+    fn what_the_connection_lists_name_goes_with_them() {
+        let mut message = headers(&[
             ("connection", "keep-alive, X-Mine"),
-            ("connection", "x-too"),
-            ("keep-alive", "timeout=5"),
-            ("proxy-connection", "keep-alive"),
-            ("proxy-authorization", "Basic YTpi"),
-            ("proxy", "http://evil"),
-            ("te", "gzip"),
-            ("trailer", "grpc-status"),
-            ("transfer-encoding", "chunked"),
-            ("upgrade", "h2c"),
-            ("http2-settings", "AAMAAABk"),
+            ("connection", "x-too, bad name, ,"),
             ("x-mine", "1"),
             ("x-too", "1"),
-            ("accept", "*/*"),
+            ("x-end", "1"),
         ]);
-        strip_request(&mut request);
-        assert_eq!(names(&request), ["accept", "trailer"]);
 
-        let mut response = headers(&[
-            ("connection", "close"),
-            ("proxy-authenticate", "Basic"),
-            ("transfer-encoding", "chunked"),
-            ("upgrade", "h2"),
-            ("content-type", "text/plain"),
-        ]);
-        strip_response(&mut response);
-        assert_eq!(names(&response), ["content-type"]);
+        let named = Named::by(&message);
+        named.strip(&mut message);
+
+        assert!(named.has(&HeaderName::from_static("x-mine")));
+        let left: Vec<_> = message.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["connection", "x-end"]);
     }
 
     #[test]
     fn the_connection_list_cannot_remove_what_the_gateway_relies_on() {
-        let lines = [
-            ("authorization", "Basic YTpi"),
-            ("content-length", "3"),
-            ("content-type", "text/plain"),
-            ("cookie", "a=b"),
-            ("forwarded", "for=192.0.2.1"),
-            ("host", "example.com"),
-            ("x-api-key", "other"),
-            ("x-forwarded-for", "192.0.2.1"),
-            ("x-real-ip", "192.0.2.1"),
-            ("x-request-id", "1"),
-        ];
-        let mut request = headers(&lines);
-        let all = names(&request).join(", ");
-        request.insert(
-            CONNECTION,
-            HeaderValue::from_str(&format!("{all}, bad name, ,")).unwrap(),
-        );
-
-        strip_request(&mut request);
-
-        assert_eq!(names(&request), lines.map(|(name, _)| name));
+        for name in [
+            "authorization",
+            "content-length",
+            "content-type",
+            "cookie",
+            "forwarded",
+            "host",
+            "te",
+            "x-api-key",
+            "x-forwarded-for",
+            "x-real-ip",
+            "x-request-id",
+        ] {
+            let named = Named::by(&headers(&[("connection", name), (name, "1")]));
+            assert!(!named.has(&HeaderName::from_static(name)), "{name}");
+        }
     }
 
     #[test]
     fn te_says_trailers_or_nothing() {
-        for (te, left) in [
-            ("trailers", Some("trailers")),
-            ("gzip, Trailers;q=0.5", Some("trailers")),
-            ("gzip;q=1", None),
-            ("", None),
+        for (te, is_accepted) in [
+            ("trailers", true),
+            ("gzip, Trailers;q=0.5", true),
+            ("gzip;q=1", false),
+            ("", false),
         ] {
-            let mut request = headers(&[("te", te), ("connection", "te")]);
-            strip_request(&mut request);
-            let value = request.get(TE).map(|value| value.to_str().unwrap());
-            assert_eq!(value, left, "{te}");
+            assert_eq!(
+                accepts_trailers(&HeaderValue::from_static(te)),
+                is_accepted,
+                "{te}"
+            );
         }
     }
 

@@ -64,11 +64,23 @@ impl Host {
 
     fn parse(value: &HeaderValue) -> Result<Self, HostError> {
         let bytes = value.as_bytes();
-        if bytes.contains(&b'@') || Authority::try_from(bytes).is_err() {
+        let authority = Authority::try_from(bytes).map_err(|_| HostError::Form)?;
+        let port = authority.as_str().strip_prefix(authority.host());
+        if bytes.contains(&b'@') || !port.is_some_and(is_port) {
             return Err(HostError::Form);
         }
         Ok(Self(value.clone()))
     }
+}
+
+/// What may stand behind a name: nothing, or a colon and a port. `Authority` takes any text there, and
+/// a service may take it for a part of the name.
+fn is_port(text: &str) -> bool {
+    let Some(port) = text.strip_prefix(':') else {
+        return text.is_empty();
+    };
+    port.bytes().all(|byte| byte.is_ascii_digit())
+        && (port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 /// A dot at the end names the same host (RFC 1034 §3.1), and must not lead past its rules.
@@ -124,7 +136,16 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_refused() {
-        for header in ["u@a.example", "a b", "a/b", "a\\b"] {
+        for header in [
+            "u@a.example",
+            "a b",
+            "a/b",
+            "a\\b",
+            "a:http",
+            "a:+80",
+            "a:65536",
+            "a:80:80",
+        ] {
             assert_eq!(
                 host(Version::HTTP_11, "/", &[header]),
                 Err(HostError::Form),

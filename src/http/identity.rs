@@ -3,104 +3,128 @@
 #[cfg(test)]
 mod tests;
 
-use bytes::Bytes;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::header::{is_disguise, reads_as};
-use super::{forwarded, octet};
+use super::{ClientCertificate, forwarded, octet};
 use crate::config;
 use crate::domain::{CredentialId, Principal};
 
 /// The names of the identity headers, and everything a client might send in their place.
 #[derive(Debug)]
 pub struct IdentityHeaders {
-    user_id: HeaderName,
-    user_email: HeaderName,
-    user_name: HeaderName,
-    user_role: HeaderName,
-    method: HeaderName,
-    key_id: HeaderName,
-    /// The six names as a backend that reads `_` and `.` as `-` sees them.
-    identity: [Box<[u8]>; 6],
+    names: config::IdentityHeaders,
+    /// Tells these names from others that there were or will be.
+    naming: u64,
+    /// The names as a backend that reads `_` and `.` as `-` sees them.
+    identity: [Box<[u8]>; 10],
     /// Bit `n`: some name that is stripped has `n` bytes. Most headers of a request end here.
     lengths: u64,
 }
 
-/// What the identity headers say of a principal, made once and cheap to copy.
+/// What the identity headers say of a principal, made once.
 #[derive(Debug, Clone)]
 pub struct IdentityValues {
-    user_id: HeaderValue,
-    user_email: HeaderValue,
-    user_name: HeaderValue,
-    user_role: HeaderValue,
-    method: HeaderValue,
-    key_id: Option<HeaderValue>,
+    user_id: Box<str>,
+    user_email: Box<str>,
+    user_name: Box<str>,
+    user_role: &'static str,
+    method: &'static str,
+    key_id: Option<Box<str>>,
+    /// The lines under the names they were first written under: mostly there are no others.
+    lines: OnceLock<Lines>,
+}
+
+/// Whole lines of a head, and the names they are under.
+#[derive(Debug, Clone)]
+struct Lines {
+    naming: u64,
+    text: Box<[u8]>,
 }
 
 impl IdentityHeaders {
     /// The headers under the names of the configuration.
     #[must_use]
     pub fn new(names: &config::IdentityHeaders) -> Self {
-        let all = [
-            &names.user_id,
-            &names.user_email,
-            &names.user_name,
-            &names.user_role,
-            &names.method,
-            &names.key_id,
-        ];
-        let identity = all.map(folded);
+        let identity = names.all().map(folded);
         let stripped = identity.iter().map(|name| &**name).chain(ALWAYS_STRIPPED);
         let lengths = stripped.fold(0, |lengths, name| lengths | length_bit(name));
         Self {
-            user_id: shared(&names.user_id),
-            user_email: shared(&names.user_email),
-            user_name: shared(&names.user_name),
-            user_role: shared(&names.user_role),
-            method: shared(&names.method),
-            key_id: shared(&names.key_id),
+            names: names.clone(),
+            naming: NAMINGS.fetch_add(1, Ordering::Relaxed),
             identity,
             lengths,
         }
-    }
-
-    /// Removes what a client may forge: the identity headers and those that backends take for
-    /// another path, method or user, in any spelling.
-    pub fn strip(&self, headers: &mut HeaderMap) {
-        self.strip_except(headers, &[]);
-    }
-
-    /// Removes what a client may forge, but for the route's exceptions `keep`, exactly as they are
-    /// spelt. An identity header is never an exception.
-    pub fn strip_except(&self, headers: &mut HeaderMap, keep: &[HeaderName]) {
-        remove_all(headers, |name| self.is_stripped(name, keep));
     }
 
     /// Removes from trailers what a client may forge, and what RFC 9110 §6.5.1 does not want there:
     /// fields that frame, route, authenticate or describe the message. A backend that merges trailers
     /// into the head would else take them for ours.
     pub fn strip_trailers(&self, trailers: &mut HeaderMap) {
-        remove_all(trailers, |name| {
+        let is_removed = |name: &&HeaderName| {
             self.is_stripped(name, &[])
                 || forwarded::reads_as_forwarding(name.as_str().as_bytes())
                 || is_one_of(name, &NEVER_TRAILERS)
-        });
-    }
-
-    /// Says who the principal is, in place of whatever was there.
-    pub fn set(&self, headers: &mut HeaderMap, values: &IdentityValues) {
-        headers.insert(self.user_id.clone(), values.user_id.clone());
-        headers.insert(self.user_email.clone(), values.user_email.clone());
-        headers.insert(self.user_name.clone(), values.user_name.clone());
-        headers.insert(self.user_role.clone(), values.user_role.clone());
-        headers.insert(self.method.clone(), values.method.clone());
-        match &values.key_id {
-            Some(key_id) => headers.insert(self.key_id.clone(), key_id.clone()),
-            None => headers.remove(&self.key_id),
         };
+        let removed: Vec<_> = trailers.keys().filter(is_removed).cloned().collect();
+        for name in removed {
+            trailers.remove(name);
+        }
     }
 
-    fn is_stripped(&self, name: &HeaderName, keep: &[HeaderName]) -> bool {
+    /// Writes who the principal is.
+    pub fn write(&self, lines: &mut Vec<u8>, values: &IdentityValues) {
+        let known = values.lines.get_or_init(|| Lines {
+            naming: self.naming,
+            text: self.lines(values).into(),
+        });
+        if known.naming == self.naming {
+            lines.extend_from_slice(&known.text);
+        } else {
+            lines.extend_from_slice(&self.lines(values));
+        }
+    }
+
+    fn lines(&self, values: &IdentityValues) -> Vec<u8> {
+        let mut lines = Vec::new();
+        let mut line = |name: &HeaderName, value: &str| {
+            for part in [name.as_str(), ": ", value, "\r\n"] {
+                lines.extend_from_slice(part.as_bytes());
+            }
+        };
+        line(&self.names.user_id, &values.user_id);
+        line(&self.names.user_email, &values.user_email);
+        line(&self.names.user_name, &values.user_name);
+        line(&self.names.user_role, values.user_role);
+        line(&self.names.method, values.method);
+        if let Some(key_id) = &values.key_id {
+            line(&self.names.key_id, key_id);
+        }
+        lines
+    }
+
+    /// What tells of the certificate that the client has shown. What it sent under these names must be
+    /// gone already.
+    #[must_use]
+    pub const fn of_client_certificate<'c>(
+        &'c self,
+        client: &'c ClientCertificate,
+    ) -> [(&'c HeaderName, &'c HeaderValue); 4] {
+        [
+            (&self.names.client_cert_subject, &client.subject),
+            (&self.names.client_cert_issuer, &client.issuer),
+            (&self.names.client_cert_names, &client.names),
+            (&self.names.client_cert_fingerprint, &client.fingerprint),
+        ]
+    }
+
+    /// Whether a client may not send this header: an identity header, or one that backends take for
+    /// another path, method or user, in any spelling; but for the route's exceptions `keep`, exactly as
+    /// they are spelt. An identity header is never an exception.
+    pub(super) fn is_stripped(&self, name: &HeaderName, keep: &[HeaderName]) -> bool {
         let bytes = name.as_str().as_bytes();
         if self.lengths & length_bit(bytes) != 0 {
             if self.identity.iter().any(|other| reads_as(bytes, other)) {
@@ -117,64 +141,45 @@ impl IdentityHeaders {
 impl IdentityValues {
     /// The user's id.
     #[must_use]
-    pub fn user_id(&self) -> &str {
-        self.user_id.to_str().unwrap_or_default()
+    pub const fn user_id(&self) -> &str {
+        &self.user_id
     }
 
     /// What the headers say of `principal`. Every byte outside 0x21–0x7E, and `%`, is
     /// percent-encoded, so that decoding is always right.
     #[must_use]
     pub fn of(principal: &Principal) -> Self {
-        let mut text = Parts::default();
-        let user_id = text.push(&principal.user.to_string());
-        let user_email = text.push(principal.email.as_str());
-        let user_name = text.push(principal.name.as_str());
         let key_id = match principal.credential {
-            CredentialId::Key(id) => Some(text.push(&id.to_string())),
+            CredentialId::Key(id) => Some(encoded(&id.to_string())),
             CredentialId::Session(_) => None,
         };
-        // One allocation, and one reference count that all workers touch instead of four.
-        let text = Bytes::from(text.0);
         Self {
-            user_id: part(&text, user_id),
-            user_email: part(&text, user_email),
-            user_name: part(&text, user_name),
-            user_role: HeaderValue::from_static(principal.role.as_str()),
-            method: HeaderValue::from_static(principal.method().as_str()),
-            key_id: key_id.map(|key_id| part(&text, key_id)),
+            user_id: encoded(&principal.user.to_string()),
+            user_email: encoded(principal.email.as_str()),
+            user_name: encoded(principal.name.as_str()),
+            user_role: principal.role.as_str(),
+            method: principal.method().as_str(),
+            key_id,
+            lines: OnceLock::new(),
         }
     }
 }
 
-/// Encoded texts in a row.
-#[derive(Default)]
-struct Parts(String);
-
-impl Parts {
-    fn push(&mut self, text: &str) -> std::ops::Range<usize> {
-        let start = self.0.len();
-        for byte in text.bytes() {
-            if matches!(byte, 0x21..=0x7e) && byte != b'%' {
-                self.0.push(char::from(byte));
-            } else {
-                octet::push_encoded(&mut self.0, byte);
-            }
-        }
-        start..self.0.len()
+fn encoded(text: &str) -> Box<str> {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        push_identity(&mut encoded, byte);
     }
+    encoded.into()
 }
 
-fn part(text: &Bytes, range: std::ops::Range<usize>) -> HeaderValue {
-    // The text is visible ASCII, which every header can hold; empty would still name nobody else.
-    HeaderValue::from_maybe_shared(text.slice(range))
-        .unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// The same name, without a reference count where it is the default: names read from a file are
-/// counted, and all workers would write to six counters on each request.
-fn shared(name: &HeaderName) -> HeaderName {
-    let default = DEFAULTS.into_iter().find(|default| default == name);
-    default.unwrap_or_else(|| name.clone())
+/// Writes a byte of what an identity header says.
+pub(super) fn push_identity(text: &mut String, byte: u8) {
+    if matches!(byte, 0x21..=0x7e) && byte != b'%' {
+        text.push(char::from(byte));
+    } else {
+        octet::push_encoded(text, byte);
+    }
 }
 
 /// The name as a backend that reads `_` and `.` as `-` sees it.
@@ -192,27 +197,7 @@ fn is_one_of(name: &HeaderName, others: &[&[u8]]) -> bool {
     others.iter().any(|other| reads_as(name, other))
 }
 
-/// Removes every header whose name `is_removed`. Allocates only when there is one, and looks at each
-/// name once however many there are.
-pub(super) fn remove_all(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderName) -> bool) {
-    let removed: Vec<_> = headers
-        .keys()
-        .filter(|name| is_removed(name))
-        .cloned()
-        .collect();
-    for name in removed {
-        headers.remove(name);
-    }
-}
-
-const DEFAULTS: [HeaderName; 6] = [
-    HeaderName::from_static("x-auth-user-id"),
-    HeaderName::from_static("x-auth-user-email"),
-    HeaderName::from_static("x-auth-user-name"),
-    HeaderName::from_static("x-auth-user-role"),
-    HeaderName::from_static("x-auth-method"),
-    HeaderName::from_static("x-auth-key-id"),
-];
+static NAMINGS: AtomicU64 = AtomicU64::new(0);
 
 /// Backends take them for another path, method or user than the gateway decided on.
 const ALWAYS_STRIPPED: [&[u8]; 7] = [

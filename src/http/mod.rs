@@ -1,21 +1,22 @@
 //! HTTP without policy: what a request says, and how an answer says no.
 //!
-//! - [`framing`] follows the raw bytes of an HTTP/1 connection and lets only plain heads through.
+//! - [`framing`] reads the bytes of an HTTP/1 connection into requests, strictly.
 //! - [`path`] makes the one form of a path that decides the route and reaches the upstream.
-//! - [`credential`] finds the one credential of a request, and takes it out.
-//! - [`identity`] takes out what a client may forge, and tells the upstream of the principal.
-//! - [`hop_by_hop`] takes out what concerns one connection only.
+//! - [`credential`] finds the one credential of a request.
+//! - [`identity`] knows what a client may forge, and tells the upstream of the principal.
+//! - [`hop_by_hop`] knows what concerns one connection only.
+//! - [`passing`] decides which of a client's headers reach the upstream.
 //! - [`forwarded`] finds the client behind trusted proxies, and tells the upstream of them.
 //! - [`Host`] is the host that a request asks for, [`ClientBody`] the body that it brings.
 //! - [`request_id`] names the request.
 //! - [`problem`](mod@problem) renders a refusal.
 //!
-//! The order for a forwarded request is: [`forwarded::client`], [`RequestId`], [`IdentityHeaders::strip`],
-//! [`hop_by_hop::upgrade_requested`], [`hop_by_hop::strip_request`], [`read_credential`],
-//! [`remove_credentials`], and then what we say ourselves: [`forwarded::set`], [`IdentityHeaders::set`].
-//! The client's `Connection` list is thus honoured before anything of ours is there to be named in it.
+//! Of a forwarded request, [`passing`] writes what of the client's headers reaches the upstream, in one
+//! pass. What the gateway says itself is written by [`forwarded::write`], [`IdentityHeaders::write`] and
+//! whoever frames the body, and never read from the client's, so that nothing can be in its place.
 
 mod body;
+mod client_certificate;
 pub mod credential;
 mod error;
 pub mod forwarded;
@@ -25,22 +26,25 @@ pub mod hop_by_hop;
 mod host;
 pub mod identity;
 mod octet;
+pub mod passing;
 pub mod path;
 pub mod problem;
 pub mod request_id;
 mod values;
 
-pub use body::{ClientBody, ClientBodyError, Http2Body};
+pub use body::{ClientBody, ClientBodyError, Http1Body, Http2Body};
+pub use client_certificate::ClientCertificate;
 pub use credential::{
     Credential, CredentialError, Found, OfferedProtocols, Place, WEBSOCKET_PROTOCOL,
-    read_credential, remove_credentials, remove_offered_tokens,
+    offered_protocols, read_credential,
 };
 pub use error::{ApiError, Code, FieldError};
 pub use forwarded::{Client, Hop};
-pub use framing::{FollowState, Follower, FramingError};
+pub use framing::{Dechunked, Dechunker, FramingError, Piece, RequestHead, Requests, Stand};
 pub use hop_by_hop::{Upgrade, upgrade_requested};
 pub use host::{Host, HostError};
 pub use identity::{IdentityHeaders, IdentityValues};
+pub use passing::Passing;
 pub use path::{NormalPath, PathError};
 pub use problem::problem;
 pub use request_id::RequestId;

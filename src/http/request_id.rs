@@ -61,11 +61,6 @@ impl RequestId {
     pub const fn header_value(&self) -> &HeaderValue {
         &self.0
     }
-
-    /// Says the id in `headers`, in place of any other.
-    pub fn set(&self, headers: &mut HeaderMap) {
-        headers.insert(X_REQUEST_ID, self.0.clone());
-    }
 }
 
 impl Default for RequestId {

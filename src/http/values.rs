@@ -1,3 +1,4 @@
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Version, header, request};
 
 use super::{ApiError, Code};
@@ -12,7 +13,17 @@ pub enum ValueError {
     /// More than one length.
     #[error("the request has more than one `content-length`")]
     Lengths,
+    /// A target that is nothing but a query, or for no scheme (RFC 9113 §8.3.1).
+    #[error("`:path` does not begin with a slash, or `:scheme` is empty")]
+    Target,
+    /// More headers than the bound.
+    #[error("the head has more headers than the bound")]
+    TooMany,
 }
+
+/// The most headers that a request may have. More are somebody's denial of service, and services have
+/// bounds of their own, beyond which they read a head as they like.
+pub(super) const MAX_FIELDS: usize = 100;
 
 /// Refuses headers over HTTP/2 that the next reader could read otherwise. Over HTTP/1 the framing was
 /// checked already, and values were trimmed.
@@ -31,6 +42,17 @@ pub fn check_values(head: &request::Parts) -> Result<(), ValueError> {
     if lengths.iter().nth(1).is_some() {
         return Err(ValueError::Lengths);
     }
+    let has_path = |target: &PathAndQuery| !target.as_str().starts_with('?');
+    if !head.uri.path_and_query().is_none_or(has_path) || head.uri.scheme_str() == Some("") {
+        return Err(ValueError::Target);
+    }
+    // A cookie may come in crumbs, which are joined before they are passed on.
+    if head.headers.len() > MAX_FIELDS {
+        let crumbs = head.headers.get_all(header::COOKIE).iter().count();
+        if head.headers.len() - crumbs > MAX_FIELDS {
+            return Err(ValueError::TooMany);
+        }
+    }
     Ok(())
 }
 
@@ -46,7 +68,10 @@ pub fn are_trimmed(headers: &HeaderMap) -> bool {
 
 impl From<ValueError> for ApiError {
     fn from(error: ValueError) -> Self {
-        Self::new(Code::MalformedRequest).detail(error.to_string())
+        match error {
+            ValueError::TooMany => Self::new(Code::HeadTooLarge),
+            _ => Self::new(Code::MalformedRequest).detail(error.to_string()),
+        }
     }
 }
 

@@ -2,8 +2,9 @@ use std::io;
 
 use crate::auth::SigningKeyError;
 use crate::mail::StartError;
-use crate::server::{AdminSocketError, ListenError, TlsError};
-use crate::store::OpenError;
+use crate::proxy::UpstreamTlsError;
+use crate::server::{AdminSocketError, ListenError, TlsErrors};
+use crate::store::{OpenError, RedisSetupError, StoreError};
 use crate::telemetry::LogError;
 
 /// Why a node cannot run. Each says what the operator can do.
@@ -14,13 +15,25 @@ pub enum NodeError {
     Log(#[from] LogError),
     /// TLS.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] TlsErrors),
+    /// TLS to upstreams.
+    #[error(transparent)]
+    UpstreamTls(#[from] UpstreamTlsError),
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The store in Redis.
+    #[error(transparent)]
+    Redis(#[from] RedisSetupError),
+    /// The server of the store is set up so that a node must not run on it.
+    #[error("the redis server cannot be used as it is: {0}")]
+    UnfitRedis(String),
+    /// The store cannot be asked.
+    #[error(transparent)]
+    StoreAway(StoreError),
     /// A signing key.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),
@@ -45,7 +58,7 @@ pub enum NodeError {
 }
 
 impl NodeError {
-    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { what, source }
     }
 }

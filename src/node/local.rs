@@ -7,9 +7,8 @@ use super::core::Core;
 use crate::api::Api;
 use crate::config::Config;
 use crate::runtime;
-use crate::store::Embedded;
 
-/// The gateway's own endpoints over the store's file, for the command line while no node runs.
+/// The gateway's own endpoints over the store, for the command line while no node runs here.
 pub struct Local {
     core: Core,
     runtime: Runtime,
@@ -20,10 +19,11 @@ impl Local {
     ///
     /// # Errors
     ///
-    /// [`NodeError`]; a store that a running node has open is one.
+    /// [`NodeError`]; a file that a running node has open is one, and a server that cannot be reached.
     pub fn open(config: &Config) -> Result<Self, NodeError> {
         let runtime = runtime::control().map_err(NodeError::system("a runtime"))?;
-        let core = Core::open(config, runtime.handle())?;
+        let mut core = Core::open(config, runtime.handle())?;
+        core.visit(runtime.handle())?;
         Ok(Self { core, runtime })
     }
 
@@ -31,12 +31,6 @@ impl Local {
     #[must_use]
     pub const fn api(&self) -> &Arc<Api> {
         &self.core.api
-    }
-
-    /// The store itself.
-    #[must_use]
-    pub const fn store(&self) -> &Arc<Embedded> {
-        &self.core.embedded
     }
 
     /// Waits for `work`.

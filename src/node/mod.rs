@@ -5,11 +5,19 @@
 
 mod core;
 mod error;
+mod examination;
+mod key_watch;
+mod link;
 mod local;
 mod metrics;
+mod opened;
 mod serve;
+mod shared;
 mod signals;
 
 pub use error::NodeError;
+pub use key_watch::KeyWatch;
+pub use link::{Link, LinkState};
 pub use local::Local;
 pub use serve::{Started, serve};
+pub use shared::Shared;

@@ -7,14 +7,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use rustls::ServerConfig;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::NodeError;
 use super::core::{Core, Post};
-use super::metrics::metrics;
+use super::metrics::{measure_certificates, metrics};
 use super::signals::Signals;
 use crate::config::{Config, Listen, LogFormat, Scheme};
 use crate::domain::{Clock, SystemClock};
@@ -24,8 +23,8 @@ use crate::proxy::Upstreams;
 use crate::revocation::{Bells, Ledger, Watch};
 use crate::runtime;
 use crate::server::{
-    Admin, AdminSocket, Backup, Bound, Drain, Stage, Worker, WorkerSettings, bind, serve_admin,
-    tls_config,
+    Admin, AdminSocket, Backup, Bound, Drain, EdgeTls, Stage, Worker, WorkerSettings, bind,
+    serve_admin,
 };
 use crate::store::Store;
 use crate::telemetry::{AccessLog, AccessWriter, LineFormat, WorkerMetrics, start_log};
@@ -63,15 +62,21 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
     raise_descriptor_limit();
     let control = runtime::control().map_err(NodeError::system("a runtime"))?;
     let _entered = control.enter();
-    let tls = tls_config(config.server.tls.as_ref())?;
+    let tls = EdgeTls::open(config.server.tls.as_ref(), Arc::new(SystemClock))?;
     let bound = Listeners::bind(config)?;
     let mut core = Core::open(config, control.handle())?;
     let (access, writer) = access_log(config)?;
-    let crew = Crew::new(config, &core, tls, access.clone());
+    let crew = Crew::new(config, &core, tls, access.clone())?;
 
+    control.spawn(crew.tls.clone().watch());
     let drain = crew.drain.clone();
     let store = Arc::clone(&core.store);
-    control.spawn(keep_house(Arc::clone(&store), Arc::clone(&core.ledger)));
+    core.join(control.handle())?;
+    control.spawn(keep_house(
+        Arc::clone(&store),
+        core.clock.clone(),
+        Arc::clone(&core.ledger),
+    ));
     let socket = AdminSocket::bind(&config.admin.socket)?;
     control.spawn(socket.serve(Arc::clone(&core.api), backup_of(&core)));
     let admin = Arc::new(crew.admin(&core, &access));
@@ -81,6 +86,10 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
     let signals = Signals::listen()?;
     let (delay, timeout) = (config.server.drain_delay, config.server.drain_timeout);
     control.spawn(signals.lead_out(drain.clone(), delay, timeout));
+
+    let upstreams = Arc::clone(&crew.shared.upstreams);
+    control.spawn(Arc::clone(&upstreams).attend());
+    control.block_on(upstreams.looked_up());
 
     let workers = crew.start(bound.workers)?;
     tell(&bound.started);
@@ -107,7 +116,7 @@ struct Listeners {
     started: Started,
     admin: TcpListener,
     /// By worker, then by listener.
-    workers: Vec<Vec<(Scheme, TcpListener)>>,
+    workers: Vec<Vec<(Listen, TcpListener)>>,
 }
 
 impl Listeners {
@@ -117,15 +126,12 @@ impl Listeners {
         let mut listeners = Vec::new();
         for listen in &config.server.listen {
             let bound = bind(*listen, count)?;
-            listeners.push((bound.address, bound.scheme));
+            listeners.push((bound.address, listen.scheme));
             for (worker, socket) in workers.iter_mut().zip(bound.sockets) {
-                worker.push((bound.scheme, socket));
+                worker.push((bound.listen, socket));
             }
         }
-        let listen = Listen {
-            address: config.admin.listen,
-            scheme: Scheme::Http,
-        };
+        let listen = Listen::plainly(config.admin.listen, Scheme::Http);
         let Bound {
             address, sockets, ..
         } = bind(listen, 1)?;
@@ -147,7 +153,7 @@ impl Listeners {
 struct Crew {
     shared: Arc<Shared>,
     drain: Drain,
-    tls: Arc<ServerConfig>,
+    tls: EdgeTls,
     settings: WorkerSettings,
     bells: Arc<Bells>,
     access: AccessLog,
@@ -156,23 +162,29 @@ struct Crew {
 }
 
 impl Crew {
-    fn new(config: &Config, core: &Core, tls: Arc<ServerConfig>, access: AccessLog) -> Self {
+    fn new(
+        config: &Config,
+        core: &Core,
+        tls: EdgeTls,
+        access: AccessLog,
+    ) -> Result<Self, NodeError> {
         let labels = Shared::labels(&config.routes);
         let workers = 0..config.server.workers;
         let max_connections = config.server.max_connections.min(Semaphore::MAX_PERMITS);
-        Self {
+        Ok(Self {
             metrics: workers
                 .map(|_| Arc::new(WorkerMetrics::new(&labels)))
                 .collect(),
             shared: Arc::new(Shared {
                 routes: Routes::new(&config.routes),
-                upstreams: Arc::new(Upstreams::new(&config.upstreams)),
+                upstreams: Arc::new(Upstreams::new(&config.upstreams, &config.dns)?),
                 identity: Arc::new(IdentityHeaders::new(&config.identity_headers)),
                 trusted_proxies: config.server.trusted_proxies.clone(),
                 authenticator: Arc::clone(&core.authenticator),
                 api: Arc::clone(&core.api),
                 clock: Arc::clone(&core.clock),
                 body_timeout: config.server.body_timeout,
+                hsts: config.server.tls.as_ref().and_then(|tls| tls.hsts),
                 labels,
             }),
             drain: Drain::new(),
@@ -181,25 +193,28 @@ impl Crew {
             bells: Arc::clone(&core.bells),
             access,
             room: Arc::new(Semaphore::new(max_connections)),
-        }
+        })
     }
 
     fn admin(&self, core: &Core, access: &AccessLog) -> Admin {
         let labels = self.shared.labels.clone();
         let upstreams = Arc::clone(&self.shared.upstreams);
+        let mut metrics = metrics(labels, self.metrics.clone(), core, upstreams, access);
+        measure_certificates(&mut metrics, &self.tls);
         Admin {
             drain: self.drain.clone(),
             store: Arc::clone(&core.store),
-            metrics: metrics(labels, self.metrics.clone(), core, upstreams, access),
+            not_ready: Box::new(core.not_ready()),
+            metrics,
         }
     }
 
     /// Starts a worker for each set of sockets.
-    fn start(self, sockets: Vec<Vec<(Scheme, TcpListener)>>) -> Result<Vec<Running>, NodeError> {
+    fn start(self, sockets: Vec<Vec<(Listen, TcpListener)>>) -> Result<Vec<Running>, NodeError> {
         let mut running = Vec::new();
         for (index, (sockets, metrics)) in sockets.into_iter().zip(self.metrics).enumerate() {
             let shared = Arc::clone(&self.shared);
-            let (drain, tls) = (self.drain.clone(), Arc::clone(&self.tls));
+            let (drain, tls) = (self.drain.clone(), self.tls.clone());
             let (settings, room) = (self.settings.clone(), Arc::clone(&self.room));
             let (bell, access) = (self.bells.install(), self.access.buffer());
             let worker = move || async move {
@@ -207,7 +222,9 @@ impl Crew {
                 let watch = Watch::new();
                 let attended = Rc::clone(&watch);
                 let time = Arc::clone(&clock);
-                tokio::task::spawn_local(async move { attended.attend(bell, time).await });
+                let freshness = Arc::clone(shared.authenticator.freshness());
+                let attending = async move { attended.attend(bell, time, freshness).await };
+                tokio::task::spawn_local(attending);
                 let gateway = Gateway::new(shared, watch, access, metrics);
                 let worker = Worker::new(gateway, settings, drain, tls, clock);
                 worker.serve(sockets, room).await
@@ -260,10 +277,9 @@ fn start_post(
 }
 
 /// Writes when keys were used, and has the store forget what has had its time.
-async fn keep_house(store: Arc<dyn Store>, ledger: Arc<Ledger>) {
+async fn keep_house(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ledger: Arc<Ledger>) {
     let mut usage = tokio::time::interval(USAGE_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
-    let clock = SystemClock;
     loop {
         // Both are cancel safe.
         tokio::select! {
@@ -283,7 +299,8 @@ async fn write_usage(store: &dyn Store, ledger: &Ledger) {
     if used.is_empty() {
         return;
     }
-    if let Err(error) = store.note_used(used).await {
+    if let Err(error) = store.note_used(used.clone()).await {
+        ledger.usage().give_back(used);
         tracing::warn!(
             error = &error as &dyn std::error::Error,
             "key usage not written"
@@ -292,8 +309,11 @@ async fn write_usage(store: &dyn Store, ledger: &Ledger) {
 }
 
 fn backup_of(core: &Core) -> Backup {
-    let store = Arc::clone(&core.embedded);
-    Arc::new(move |to| store.backup(to).map_err(|error| chain(&error)))
+    let store = core.embedded.clone();
+    Arc::new(move |to| match &store {
+        Some(store) => store.backup(to).map_err(|error| chain(&error)),
+        None => Err("the store is in redis, which has backups of its own".to_owned()),
+    })
 }
 
 /// An error and what is beneath it, in one line.

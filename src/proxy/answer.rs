@@ -1,24 +1,22 @@
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use tokio::task::unconstrained;
 
 use super::connection::{Connection, Pool};
-use super::server::Place;
-use super::{Exchange, Waiting};
+use super::decoder::Decoder;
+use super::upstreams::Place;
+use super::{AnswerError, Exchange, Waiting};
 
 /// The body of an upstream's answer, with the connection it comes over: at its end the connection
 /// goes back to the pool, and dropped before that it is closed.
 #[derive(Debug)]
 pub struct UpstreamBody {
-    incoming: Incoming,
     source: Option<Source>,
+    decoder: Decoder,
     exchange: Rc<Exchange>,
     /// How long the upstream may take for the next bytes; none for event streams.
     idle_timeout: Option<Duration>,
@@ -36,85 +34,86 @@ pub(super) struct Source {
 
 impl UpstreamBody {
     pub(super) fn new(
-        incoming: Incoming,
+        decoder: Decoder,
         source: Source,
         exchange: Rc<Exchange>,
         idle_timeout: Option<Duration>,
     ) -> Self {
         let mut body = Self {
-            incoming,
             source: Some(source),
+            decoder,
             exchange,
             idle_timeout,
         };
-        if body.incoming.is_end_stream() {
-            body.finish();
-        }
+        body.finish_if_done();
         body
     }
 
-    fn finish(&mut self) {
-        if let Some(source) = self.source.take() {
+    /// Gives the connection back once everything has come.
+    fn finish_if_done(&mut self) {
+        if self.decoder.is_done()
+            && let Some(source) = self.source.take()
+        {
             source.pool.give(source.connection, source.max_idle);
         }
     }
 
-    fn poll_incoming(
+    fn poll_decoded(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        // The body is fed by driving the connection, so it need not wake anybody itself; asking it
-        // first tells the connection that more is wanted.
-        let mut quiet = Context::from_waker(Waker::noop());
-        let first = free(|cx| Pin::new(&mut self.incoming).poll_frame(cx), &mut quiet);
-        if first.is_ready() {
-            return first;
+    ) -> Poll<Result<Option<Frame<Bytes>>, AnswerError>> {
+        let Some(source) = &mut self.source else {
+            return Poll::Ready(self.decoder.end().map(|()| None));
+        };
+        let connection = &mut *source.connection;
+        loop {
+            if let Some(frame) = self.decoder.next(&mut connection.input)? {
+                return Poll::Ready(Ok(Some(frame)));
+            }
+            if self.decoder.is_done() {
+                return Poll::Ready(Ok(None));
+            }
+            if connection.drive(cx).is_err() {
+                return Poll::Ready(Err(AnswerError::RequestCut));
+            }
+            if ready!(connection.poll_read(cx, self.decoder.left()))? == 0 {
+                self.decoder.end()?;
+            }
         }
-        if let Some(source) = &mut self.source {
-            source.connection.drive(cx);
-        }
-        free(|cx| Pin::new(&mut self.incoming).poll_frame(cx), &mut quiet)
     }
-}
-
-/// Polls outside the task's budget, which would leave it for a waking that never comes.
-fn free<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>, cx: &mut Context<'_>) -> Poll<T> {
-    let mut polling = pin!(unconstrained(poll_fn(|cx| poll(cx))));
-    polling.as_mut().poll(cx)
 }
 
 impl Body for UpstreamBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = AnswerError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = self.poll_incoming(cx);
-        match &polled {
-            Poll::Pending => {
-                if let Some(timeout) = self.idle_timeout {
-                    self.exchange.still_wait_for(Waiting::Answer, timeout);
-                }
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        let Poll::Ready(decoded) = self.poll_decoded(cx) else {
+            if let Some(timeout) = self.idle_timeout {
+                self.exchange.still_wait_for(Waiting::Answer, timeout);
             }
-            Poll::Ready(Some(Ok(_))) => {
+            return Poll::Pending;
+        };
+        match &decoded {
+            Ok(_) => {
                 self.exchange.go_on();
-                if self.incoming.is_end_stream() {
-                    self.finish();
-                }
+                self.finish_if_done();
             }
-            Poll::Ready(None) => self.finish(),
-            Poll::Ready(Some(Err(_))) => self.source = None,
+            Err(_) => self.source = None,
         }
-        polled
+        Poll::Ready(decoded.transpose())
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.decoder.is_done()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.decoder
+            .left()
+            .map_or_else(SizeHint::new, SizeHint::with_exact)
     }
 }

@@ -2,20 +2,19 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::task::unconstrained;
 
-use super::RequestBody;
+use super::AnswerError;
+use super::answer_head::{AnswerHead, Head, HeadReader};
+use super::stream::Stream;
+use super::upload::{Upload, UploadError};
+use super::upstreams::{Again, Target};
 
 /// A connection to a server, driven by whoever uses it.
 ///
@@ -23,10 +22,17 @@ use super::RequestBody;
 /// and while it waits in the pool nobody does, which saves waking up for it.
 #[derive(Debug)]
 pub(super) struct Connection {
-    sender: http1::SendRequest<RequestBody>,
-    io: Option<Io>,
-    /// Whether it has ended, by the server's or the protocol's end.
-    has_ended: bool,
+    stream: Stream,
+    /// What was read and not yet taken.
+    pub(super) input: BytesMut,
+    /// The request that is on its way.
+    upload: Option<Upload>,
+    /// How much room a read gets: more, the more comes.
+    room: usize,
+    /// Whether the buffer is larger than one that waits should keep.
+    has_grown: bool,
+    /// Whether nothing more can be sent.
+    is_broken: bool,
     /// Whether it has carried an exchange before: then the server may have closed it meanwhile.
     pub(super) is_used: bool,
 }
@@ -34,98 +40,183 @@ pub(super) struct Connection {
 /// The request could not be sent, or was not answered.
 #[derive(Debug)]
 pub(super) struct SendFailed {
-    pub(super) error: hyper::Error,
-    /// The request, when the server has seen nothing of it.
-    pub(super) unsent: Option<Request<RequestBody>>,
+    pub(super) error: SendError,
+    /// The request, where it may be sent once more, and why it may.
+    pub(super) again: Option<(Again, Upload)>,
+    /// Whether a kept connection broke before anything of an answer came: the server may just have
+    /// closed it.
+    pub(super) was_stale: bool,
+}
+
+/// Whose fault it was.
+#[derive(Debug)]
+pub(super) enum SendError {
+    Client,
+    Server(AnswerError),
 }
 
 impl Connection {
-    /// Connects to `address`, a host and port.
+    /// Connects to `target`.
     ///
     /// # Errors
     ///
-    /// As the system says; the handshake itself sends nothing and does not fail.
-    pub(super) async fn connect(address: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-        let (sender, io) = http1::Builder::new()
-            .max_buf_size(MAX_BUFFER)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(io::Error::other)?;
-        Ok(Self {
-            sender,
-            io: Some(io),
-            has_ended: false,
+    /// As the system says.
+    pub(super) async fn connect(target: &Target) -> io::Result<Self> {
+        Ok(Self::new(Stream::connect(target).await?))
+    }
+
+    fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            upload: None,
+            room: SMALL_READ,
+            has_grown: false,
+            is_broken: false,
             is_used: false,
-        })
-    }
-
-    /// Sends a request and waits for the head of its answer.
-    pub(super) async fn send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, SendFailed> {
-        let mut answer = pin!(unconstrained(self.sender.try_send_request(request)));
-        let (io, has_ended) = (&mut self.io, &mut self.has_ended);
-        let answered = poll_fn(|cx| {
-            drive(io, has_ended, cx);
-            // Only driving the connection can complete it, or dropping it, so it need not wake
-            // anybody. Unconstrained, lest the task's budget leaves it for a waking that never comes.
-            let polled = answer.as_mut().poll(&mut quiet());
-            if polled.is_pending() && *has_ended {
-                *io = None;
-                return answer.as_mut().poll(&mut quiet());
-            }
-            polled
-        });
-        answered.await.map_err(|mut error| SendFailed {
-            unsent: error.take_message(),
-            error: error.into_error(),
-        })
-    }
-
-    /// Moves bytes, as far as that goes without waiting.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.io, &mut self.has_ended, cx);
-    }
-
-    /// Whether it can carry another exchange now.
-    pub(super) fn is_ready(&mut self) -> bool {
-        let (io, has_ended) = (&mut self.io, &mut self.has_ended);
-        let mut look = pin!(unconstrained(poll_fn(|cx| {
-            drive(io, has_ended, cx);
-            Poll::Ready(())
-        })));
-        // It is ready at once.
-        let _ = look.as_mut().poll(&mut quiet());
-        !self.has_ended && self.sender.is_ready()
-    }
-
-    /// Waits until the server has switched protocols, and gives the bare connection back with the
-    /// bytes that came after its head. `None` when the server was gone before that.
-    pub(super) async fn switched(self) -> hyper::Result<Option<(TcpStream, Bytes)>> {
-        let Some(mut io) = self.io else {
-            return Ok(None);
-        };
-        if !self.has_ended {
-            poll_fn(|cx| io.poll_without_shutdown(cx)).await?;
         }
-        let parts = io.into_parts();
-        Ok(Some((parts.io.into_inner(), parts.read_buf)))
     }
-}
 
-type Io = http1::Connection<TokioIo<TcpStream>, RequestBody>;
+    /// Takes the next request.
+    pub(super) fn begin(&mut self, upload: Option<Upload>) {
+        self.upload = upload;
+    }
 
-/// Polls a connection until it has ended. It is kept then, since after a switch of protocols it is
-/// still wanted; a request which it still holds learns only from its being dropped that it will not
-/// be sent.
-fn drive(io: &mut Option<Io>, has_ended: &mut bool, cx: &mut Context<'_>) {
-    if !*has_ended {
-        let io = io.as_mut();
-        *has_ended = io.is_none_or(|io| io.poll_without_shutdown(cx).is_ready());
+    /// Sends the request, as far as that goes, until the head of its answer has come.
+    pub(super) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut HeadReader<'_>,
+    ) -> Poll<Result<AnswerHead, SendFailed>> {
+        let polled = ready!(self.poll_answered(cx, reader));
+        Poll::Ready(polled.map_err(|error| SendFailed {
+            again: match &error {
+                SendError::Client => None,
+                SendError::Server(_) => self.take_again(),
+            },
+            was_stale: self.is_used && reader.is_untouched(),
+            error,
+        }))
+    }
+
+    fn poll_answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut HeadReader<'_>,
+    ) -> Poll<Result<AnswerHead, SendError>> {
+        loop {
+            self.drive(cx).map_err(|()| SendError::Client)?;
+            match reader.read(&mut self.input).map_err(SendError::Server)? {
+                Some(Head::Final(head)) => return Poll::Ready(Ok(head)),
+                Some(Head::Continue) => {
+                    let is_awaited = self.upload.as_mut().is_some_and(Upload::go_on);
+                    if !is_awaited {
+                        reader.drop_interim();
+                    }
+                    continue;
+                }
+                None => {}
+            }
+            let read = ready!(self.poll_read(cx, None));
+            if read.map_err(|error| SendError::Server(error.into()))? == 0 {
+                return Poll::Ready(Err(SendError::Server(AnswerError::Closed)));
+            }
+        }
+    }
+
+    /// Sends on what is left of the request, which may go on while the answer comes.
+    ///
+    /// # Errors
+    ///
+    /// When the client has broken it off. A server that takes no more may still answer.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), ()> {
+        if self.is_broken {
+            return Ok(());
+        }
+        let Some(upload) = &mut self.upload else {
+            return Ok(());
+        };
+        match upload.poll(cx, &mut self.stream) {
+            Poll::Ready(Err(UploadError::Client)) => Err(()),
+            Poll::Ready(Err(UploadError::Server)) => {
+                self.is_broken = true;
+                Ok(())
+            }
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Reads more behind what is not yet taken; `left` bytes are still to come, where that is known.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        left: Option<u64>,
+    ) -> Poll<io::Result<usize>> {
+        let wanted = left.map_or(self.room, |left| {
+            // A read that leaves room tells that nothing more has come, without another.
+            let left = usize::try_from(left).unwrap_or(LARGE_READ);
+            left.saturating_add(1).clamp(SMALL_READ, LARGE_READ)
+        });
+        if 2 * (self.input.capacity() - self.input.len()) < wanted {
+            self.input.reserve(wanted);
+            self.has_grown |= wanted > SMALL_READ;
+        }
+        let room = self.input.capacity() - self.input.len();
+        let read = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        if read == room {
+            self.room = LARGE_READ.min(2 * self.room);
+        }
+        Poll::Ready(Ok(read))
+    }
+
+    /// Whether its request may be sent once more.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.upload.as_ref().is_some_and(Upload::may_repeat)
+    }
+
+    /// The request, to be sent once more over another connection, and why it may be.
+    pub(super) fn take_again(&mut self) -> Option<(Again, Upload)> {
+        self.upload.take().and_then(Upload::again)
+    }
+
+    /// The buffer of the request's head, once the request was sent whole.
+    pub(super) fn take_sent(&mut self) -> Option<Vec<u8>> {
+        let upload = self.upload.take_if(|upload| upload.is_sent())?;
+        Some(upload.into_buffer())
+    }
+
+    /// Makes it ready for another exchange; whether it can carry one. It cannot while something of the
+    /// last is unsent, or something came that nobody asked for.
+    fn rest(&mut self) -> bool {
+        let is_sent = self.upload.take().is_none_or(|upload| upload.is_sent());
+        let is_clean = is_sent && !self.is_broken && self.input.is_empty();
+        if self.has_grown {
+            self.input = BytesMut::new();
+            self.has_grown = false;
+        }
+        self.room = SMALL_READ;
+        self.is_used = true;
+        is_clean && self.is_quiet()
+    }
+
+    /// Whether the server has neither closed it nor said anything. Where nothing came, that takes no
+    /// system call.
+    fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let mut read = ReadBuf::new(&mut byte);
+        let stream = &mut self.stream;
+        // Unconstrained: a task that has spent its budget would be told that nothing came.
+        let mut look = pin!(unconstrained(poll_fn(|cx| {
+            Pin::new(&mut *stream).poll_read(cx, &mut read)
+        })));
+        // Nobody is woken for it while it is in the pool.
+        let mut quiet = Context::from_waker(Waker::noop());
+        look.as_mut().poll(&mut quiet).is_pending()
+    }
+
+    /// The bare connection, after the server has switched protocols, and what came behind its head.
+    pub(super) fn switched(self) -> (Stream, Bytes) {
+        (self.stream, self.input.freeze())
     }
 }
 
@@ -145,7 +236,7 @@ impl Pool {
     pub(super) fn take(&self) -> Option<Box<Connection>> {
         loop {
             let mut idle = self.0.borrow_mut().pop_back()?;
-            if idle.connection.is_ready() {
+            if idle.connection.is_quiet() {
                 return Some(idle.connection);
             }
         }
@@ -153,10 +244,9 @@ impl Pool {
 
     /// Keeps a connection for the next exchange, if it can carry one; at most `max` wait.
     pub(super) fn give(&self, mut connection: Box<Connection>, max: usize) {
-        if max == 0 || !connection.is_ready() {
+        if max == 0 || !connection.rest() {
             return;
         }
-        connection.is_used = true;
         let mut idle = self.0.borrow_mut();
         if idle.len() >= max {
             idle.pop_front();
@@ -170,15 +260,11 @@ impl Pool {
     /// Closes those that have waited for `keep_alive`, and those that the server has closed.
     pub(super) fn sweep(&self, keep_alive: Duration) {
         let mut idle = self.0.borrow_mut();
-        idle.retain_mut(|idle| idle.since.elapsed() < keep_alive && idle.connection.is_ready());
+        idle.retain_mut(|idle| idle.since.elapsed() < keep_alive && idle.connection.is_quiet());
     }
 }
 
-/// What is read of an answer before somebody takes it; its head must fit too.
-const MAX_BUFFER: usize = 64 * 1024;
-/// An upstream that vanished without a word is found out after about four minutes.
-const KEEPALIVE: Duration = Duration::from_secs(60);
-
-const fn quiet() -> Context<'static> {
-    Context::from_waker(Waker::noop())
-}
+/// Room for the usual answer. A connection that waits keeps so much.
+const SMALL_READ: usize = 8 * 1024;
+/// What is read at once of a long body.
+const LARGE_READ: usize = 64 * 1024;

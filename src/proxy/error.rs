@@ -1,6 +1,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::AnswerError;
 use crate::http::{ApiError, Code};
 
 /// Why an upstream gave no answer.
@@ -34,9 +35,9 @@ pub enum ProxyError {
         server: String,
         /// What happened.
         #[source]
-        source: hyper::Error,
+        source: AnswerError,
     },
-    /// The server switched protocols without being asked to, or to another one.
+    /// The server switched protocols without being asked to, or to another one than WebSocket.
     #[error("server {server} of upstream {upstream:?} switched protocols unasked")]
     Switched {
         /// The upstream's name.

@@ -1,8 +1,10 @@
-use std::cell::Cell;
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::upstreams::{Failure, Member};
+use crate::config::RouteDeadlines;
 use crate::revocation::{Admission, Alarm, Watch, Watched};
 
 /// One request and its answer in flight: what may cut it, and what is told of it when it ends.
@@ -16,8 +18,12 @@ pub struct Exchange {
     pub sent_bytes: Cell<u64>,
     /// When the upstream's head came.
     pub answered_at: Cell<Option<Instant>>,
-    /// Which server it went to, by its index in its upstream.
-    pub server: Cell<Option<usize>>,
+    /// What its route says of deadlines.
+    pub deadlines: Cell<RouteDeadlines>,
+    /// Which server it went to last.
+    server: RefCell<Option<Rc<Member>>>,
+    /// When it must be over, whoever moves.
+    end: Cell<Option<Instant>>,
     waiting: Cell<Waiting>,
     is_parting: Cell<bool>,
     is_over: Cell<bool>,
@@ -47,7 +53,9 @@ impl Exchange {
             received_bytes: Cell::new(0),
             sent_bytes: Cell::new(0),
             answered_at: Cell::new(None),
-            server: Cell::new(None),
+            deadlines: Cell::default(),
+            server: RefCell::default(),
+            end: Cell::new(None),
             waiting: Cell::new(Waiting::Nobody),
             is_parting: Cell::new(false),
             is_over: Cell::new(false),
@@ -58,7 +66,10 @@ impl Exchange {
     #[must_use]
     pub fn is_cut(&self) -> bool {
         !self.is_parting.get()
-            && matches!(self.watched.alarm(), Some(Alarm::Ended(_) | Alarm::Expired))
+            && matches!(
+                self.watched.alarm(),
+                Some(Alarm::Ended(_) | Alarm::Expired | Alarm::Unverified)
+            )
     }
 
     /// It was cut, and all that is still to come is the goodbye.
@@ -77,16 +88,59 @@ impl Exchange {
         self.is_over.get()
     }
 
-    /// Whom it waits for.
+    /// Whom it waits for; the upstream, once it has had all its time.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
-        self.waiting.get()
+        match self.end.get() {
+            Some(end) if end <= Instant::now() => Waiting::Answer,
+            _ => self.waiting.get(),
+        }
+    }
+
+    /// What log lines call the server that it went to last.
+    #[must_use]
+    pub fn server(&self) -> Option<Ref<'_, str>> {
+        let server = self.server.borrow();
+        Ref::filter_map(server, |server| Some(server.as_ref()?.name())).ok()
+    }
+
+    /// It goes to this server.
+    pub(super) fn go_to(&self, server: &Rc<Member>) {
+        *self.server.borrow_mut() = Some(Rc::clone(server));
+    }
+
+    /// The server broke off in the middle of its answer.
+    pub fn server_failed(&self) {
+        if let Some(server) = self.server.borrow().as_ref() {
+            server.failed(Failure::Broken, None);
+        }
+    }
+
+    /// The deadline has passed: the server's failure when it was the one to move.
+    pub fn too_late(&self) {
+        if matches!(self.waiting.get(), Waiting::Head | Waiting::Answer) {
+            self.server_failed();
+        }
+    }
+
+    /// It must be over within `span` from now, whoever moves.
+    pub fn end_within(&self, span: Duration) {
+        self.end.set(Instant::now().checked_add(span));
+        self.watched.set_deadline(span);
+    }
+
+    /// It lasts as long as its credential: a WebSocket or an event stream.
+    pub fn set_lasting(&self) {
+        self.watched.set_lasting();
+        if self.end.take().is_some() && self.waiting.get() == Waiting::Nobody {
+            self.watched.clear_deadline();
+        }
     }
 
     /// It waits for `whom` from now on, and `span` at the most.
     pub fn wait_for(&self, whom: Waiting, span: Duration) {
         self.waiting.set(whom);
-        self.watched.set_deadline(span);
+        self.watched.set_deadline(self.at_most(span));
     }
 
     /// As [`Self::wait_for`], unless it waits for them already: their time runs on.
@@ -99,7 +153,17 @@ impl Exchange {
     /// What it waited for has come.
     pub fn go_on(&self) {
         if self.waiting.replace(Waiting::Nobody) != Waiting::Nobody {
-            self.watched.clear_deadline();
+            match self.end.get() {
+                Some(_) => self.watched.set_deadline(self.at_most(Duration::MAX)),
+                None => self.watched.clear_deadline(),
+            }
         }
+    }
+
+    /// `span`, or what is left of its time.
+    fn at_most(&self, span: Duration) -> Duration {
+        self.end.get().map_or(span, |end| {
+            span.min(end.saturating_duration_since(Instant::now()))
+        })
     }
 }

@@ -1,29 +1,33 @@
-use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::{Method, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, Response, StatusCode};
 
 use super::answer::Source;
-use super::connection::{Connection, Pool, SendFailed};
-use super::request::outbound;
-use super::server::{Place, Upstream};
-use super::{Exchange, Inbound, ProxyError, RequestBody, Tunnel, UpstreamBody, Upstreams, Waiting};
+use super::answer_head::{AnswerHead, HeadReader};
+use super::buffers::Buffers;
+use super::connection::{Connection, SendError, SendFailed};
+use super::retry::Attempts;
+use super::upload::Upload;
+use super::upstreams::{Again, Failure, Lane, Member, NotPicked, Place, Upstream};
+use super::{AnswerError, Exchange, Inbound, ProxyError, Tunnel, UpstreamBody, Upstreams, Waiting};
 use crate::auth::Admitted;
-use crate::http::{IdentityHeaders, Upgrade, hop_by_hop};
+use crate::config::Deadlines;
+use crate::http::{IdentityHeaders, Upgrade};
 use crate::telemetry::WorkerMetrics;
 
 /// Sends admitted requests to upstreams, over connections of this worker's own.
 #[derive(Debug)]
 pub struct Forwarder {
-    upstreams: Arc<Upstreams>,
     identity: Arc<IdentityHeaders>,
-    /// By upstream, then by server.
-    lanes: Vec<Lane>,
+    /// By upstream.
+    lanes: Vec<Rc<Lane>>,
     metrics: Arc<WorkerMetrics>,
+    /// For the heads of requests.
+    buffers: Buffers,
 }
 
 /// What an upstream said.
@@ -35,40 +39,35 @@ pub enum Answer {
     Switched(Response<()>, Box<Tunnel>),
 }
 
-/// This worker's connections to the servers of one upstream.
-#[derive(Debug)]
-struct Lane {
-    pools: Vec<Rc<Pool>>,
-    /// Whose turn it is.
-    turn: Cell<usize>,
-}
-
 /// A request that was answered, and the connection it was answered over.
 struct Answered {
-    response: Response<Incoming>,
+    head: AnswerHead,
     connection: Box<Connection>,
-    server: usize,
-    /// Whether the connection may carry another exchange.
-    may_keep: bool,
+    server: Rc<Member>,
+}
+
+/// A request on its way, with all that its answer needs.
+struct Outbound<'a> {
+    sending: Sending<'a>,
+    /// Until a connection has it.
+    upload: Option<Upload>,
+    reader: HeadReader<'a>,
+    upgrade: Upgrade,
 }
 
 impl Forwarder {
     /// A forwarder without connections yet.
     #[must_use]
     pub fn new(
-        upstreams: Arc<Upstreams>,
+        upstreams: &Upstreams,
         identity: Arc<IdentityHeaders>,
         metrics: Arc<WorkerMetrics>,
     ) -> Self {
-        let lane = |upstream: &Upstream| Lane {
-            pools: upstream.servers.iter().map(|_| Rc::default()).collect(),
-            turn: Cell::new(0),
-        };
         Self {
-            lanes: upstreams.all().iter().map(lane).collect(),
-            upstreams,
+            lanes: upstreams.all().iter().map(Lane::new).collect(),
             identity,
             metrics,
+            buffers: Buffers::default(),
         }
     }
 
@@ -78,74 +77,77 @@ impl Forwarder {
     /// # Errors
     ///
     /// [`ProxyError`], when there is no answer to pass on.
-    pub async fn forward(&self, admitted: Admitted<Inbound>) -> Result<Answer, ProxyError> {
-        let (inbound, admission) = admitted.into_parts();
+    pub fn forward(
+        &self,
+        admitted: Admitted<Inbound>,
+    ) -> Result<impl Future<Output = Result<Answer, ProxyError>>, ProxyError> {
+        // Written before anything is waited for: what waits is small then, and seldom moved.
+        let mut outbound = self.outbound(admitted)?;
+        Ok(async move { outbound.exchange().await })
+    }
+
+    fn outbound(&self, admitted: Admitted<Inbound>) -> Result<Outbound<'_>, ProxyError> {
+        let (mut inbound, admission) = admitted.into_parts();
         let index = inbound.upstream;
-        let place = self.upstreams.enter(index)?;
-        let (Some(upstream), Some(lane)) = (self.upstreams.find(index), self.lanes.get(index))
-        else {
+        let Some(lane) = self.lanes.get(index) else {
             return Err(ProxyError::NoneHealthy {
                 upstream: String::new(),
             });
         };
+        let upstream = lane.upstream();
         let exchange = Rc::clone(&inbound.exchange);
-        let upgrade = inbound.upgrade;
-        let mut request = outbound(inbound, admission.as_deref(), &self.identity);
-        request
-            .body_mut()
-            .outbound(upstream.config.response_timeout, &self.identity);
-        if !request.headers().contains_key(header::HOST) {
-            request.headers_mut().insert(header::HOST, upstream.host());
+        let deadlines = upstream.config.deadlines.with(&exchange.deadlines.get());
+        if let Some(whole) = deadlines.whole {
+            exchange.end_within(whole);
         }
-        self.listen_for_interim(&mut request);
+        if !inbound.body.is_empty() {
+            inbound.body.outbound(deadlines.response, &self.identity);
+            if inbound.expects_continue() {
+                inbound.body.hold_for_continue();
+            }
+        }
         let sending = Sending {
             forwarder: self,
             upstream,
             lane,
-            exchange: &exchange,
+            exchange,
+            request_id: inbound.request_id.header_value().clone(),
+            deadlines,
         };
-        let mut answered = sending.send(request).await?;
-        exchange.answered_at.set(Some(Instant::now()));
-        exchange.go_on();
-        let response = &mut answered.response;
-        if *response.version_mut() == Version::HTTP_10 {
-            // hyper remembers the version and would leave bodies out; and it is not the client's.
-            *response.version_mut() = Version::HTTP_11;
-            answered.may_keep = false;
-        }
-        hop_by_hop::strip_response(answered.response.headers_mut());
-        if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Box::pin(sending.switched(answered, upgrade, place)).await;
-        }
-        Ok(Answer::Response(sending.body(answered, place)))
+        let (is_head, upgrade) = (inbound.method == Method::HEAD, inbound.upgrade);
+        let admission = admission.as_deref();
+        let buffer = self.buffers.take();
+        let (upload, spare) =
+            inbound.outbound(buffer, || upstream.host(), admission, &self.identity);
+        Ok(Outbound {
+            sending,
+            upload: Some(upload),
+            reader: HeadReader::new(is_head, spare, &self.metrics.interim_dropped),
+            upgrade,
+        })
     }
 
     /// Closes connections that have waited long enough.
     pub fn sweep(&self) {
-        for (upstream, lane) in self.upstreams.all().iter().zip(&self.lanes) {
-            for pool in &lane.pools {
-                pool.sweep(upstream.config.keep_alive);
-            }
+        for lane in &self.lanes {
+            lane.sweep();
         }
     }
+}
 
-    /// Interim answers are counted; a `100 Continue` that was asked for lets the body go.
-    fn listen_for_interim(&self, request: &mut Request<RequestBody>) {
-        let metrics = Arc::clone(&self.metrics);
-        if request.headers().contains_key(header::EXPECT) && !request.body().is_empty() {
-            let signal = request.body_mut().hold_for_continue();
-            hyper::ext::on_informational(request, move |interim| {
-                if interim.status() == StatusCode::CONTINUE {
-                    signal.come();
-                } else {
-                    metrics.interim_dropped.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        } else {
-            hyper::ext::on_informational(request, move |_| {
-                metrics.interim_dropped.fetch_add(1, Ordering::Relaxed);
-            });
+impl Outbound<'_> {
+    /// Takes a place in the upstream, sends the request and waits for the head of its answer; once.
+    async fn exchange(&mut self) -> Result<Answer, ProxyError> {
+        let sending = &self.sending;
+        let mut place = Place::take(sending.lane).await?;
+        let answered = sending.send(&mut self.upload, &mut self.reader, &mut place);
+        let answered = answered.await?;
+        sending.exchange.answered_at.set(Some(Instant::now()));
+        sending.exchange.go_on();
+        if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return sending.switched(answered, self.upgrade, place);
         }
+        Ok(Answer::Response(sending.body(answered, place)))
     }
 }
 
@@ -153,105 +155,140 @@ impl Forwarder {
 struct Sending<'a> {
     forwarder: &'a Forwarder,
     upstream: &'a Upstream,
-    lane: &'a Lane,
-    exchange: &'a Rc<Exchange>,
+    lane: &'a Rc<Lane>,
+    exchange: Rc<Exchange>,
+    request_id: HeaderValue,
+    deadlines: Deadlines,
 }
 
 impl Sending<'_> {
-    /// Sends the request; once more over a new connection when a kept one turns out to be closed
-    /// and the server cannot have acted on the request, or acting twice does no harm.
-    async fn send(&self, mut request: Request<RequestBody>) -> Result<Answered, ProxyError> {
-        let mut may_reuse = true;
+    /// Sends the request, to another server again while the one before cannot have acted on it, or
+    /// acting twice does no harm.
+    async fn send(
+        &self,
+        upload: &mut Option<Upload>,
+        reader: &mut HeadReader<'_>,
+        place: &mut Place,
+    ) -> Result<Answered, ProxyError> {
+        let most = self.upstream.config.retries.attempts;
+        let mut attempts = Attempts::at(self.request_id.clone(), most);
+        self.lane.save();
         loop {
-            let (server, mut connection) = self.connection(may_reuse).await?;
-            self.exchange.server.set(Some(server));
+            let (server, mut connection) = self.connection(place, &mut attempts).await?;
             self.exchange
-                .wait_for(Waiting::Head, self.upstream.config.response_timeout);
-            let spare = if connection.is_used {
-                repeat(&request)
-            } else {
-                None
-            };
-            match connection.send(request).await {
-                Ok(response) => {
-                    return Ok(Answered {
-                        response,
-                        connection,
-                        server,
-                        may_keep: true,
-                    });
+                .wait_for(Waiting::Head, self.deadlines.response);
+            connection.begin(upload.take());
+            match poll_fn(|cx| connection.poll_head(cx, reader)).await {
+                Ok(head) => {
+                    let status = head.status.as_u16();
+                    self.judge(&server, status);
+                    *upload = self.instead_of(status, &mut connection, &server, &mut attempts);
+                    if upload.is_none() {
+                        if let Some(buffer) = connection.take_sent() {
+                            self.forwarder.buffers.give(buffer);
+                        }
+                        return Ok(Answered {
+                            head,
+                            connection,
+                            server,
+                        });
+                    }
                 }
-                Err(failed) => {
-                    request = self.again(failed, spare, connection.is_used, server)?;
-                    may_reuse = false;
-                }
+                Err(failed) => *upload = Some(self.after(failed, &server, &mut attempts)?),
             }
+            reader.begin_anew();
         }
     }
 
-    fn again(
+    /// What an answer says of its server.
+    fn judge(&self, server: &Member, status: u16) {
+        if self.upstream.config.ejection.statuses.contains(&status) {
+            server.failed(Failure::Broken, None);
+        } else {
+            server.succeeded();
+        }
+    }
+
+    /// The request, to be sent once more instead of passing on an answer with this status, if it may be.
+    fn instead_of(
+        &self,
+        status: u16,
+        connection: &mut Connection,
+        server: &Rc<Member>,
+        attempts: &mut Attempts,
+    ) -> Option<Upload> {
+        let may = self.upstream.config.retries.statuses.contains(&status)
+            && connection.may_repeat()
+            && attempts.go_on(self.lane, server, Again::Status, false);
+        let again = may.then(|| connection.take_again()).flatten();
+        again.map(|(_, upload)| upload)
+    }
+
+    /// The request, to be sent once more after it failed, if it may be.
+    fn after(
         &self,
         failed: SendFailed,
-        spare: Option<Request<RequestBody>>,
-        was_used: bool,
-        server: usize,
-    ) -> Result<Request<RequestBody>, ProxyError> {
-        if failed.error.is_user() {
+        server: &Rc<Member>,
+        attempts: &mut Attempts,
+    ) -> Result<Upload, ProxyError> {
+        let SendError::Server(error) = failed.error else {
             return Err(ProxyError::Client);
+        };
+        // A server that closed a kept connection when nobody asked anything is not to blame.
+        let is_to_blame = !(failed.was_stale && matches!(failed.again, Some((Again::Unsent, _))));
+        if is_to_blame {
+            server.failed(Failure::Broken, Some(&error));
         }
-        let unsent = failed.unsent.filter(|_| was_used);
-        let spare = spare.map(|mut spare| {
-            self.forwarder.listen_for_interim(&mut spare);
-            spare
-        });
-        unsent
-            .or(spare)
-            .ok_or_else(|| self.broken(server, failed.error))
+        let again = failed
+            .again
+            .filter(|(why, _)| attempts.go_on(self.lane, server, *why, failed.was_stale));
+        again
+            .map(|(_, upload)| upload)
+            .ok_or_else(|| self.broken(server, error))
     }
 
-    /// A connection to the server whose turn it is, or to the next that takes one.
-    async fn connection(&self, may_reuse: bool) -> Result<(usize, Box<Connection>), ProxyError> {
-        let count = self.upstream.servers.len();
-        let turn = self.lane.turn.get();
-        self.lane.turn.set(turn.wrapping_add(1));
+    /// A connection to a server that takes the request.
+    async fn connection(
+        &self,
+        place: &mut Place,
+        attempts: &mut Attempts,
+    ) -> Result<(Rc<Member>, Box<Connection>), ProxyError> {
         let mut last = None;
-        for step in 0..count {
-            let index = turn.wrapping_add(step) % count;
-            let (Some(server), Some(pool)) =
-                (self.upstream.servers.get(index), self.lane.pools.get(index))
-            else {
-                continue;
-            };
-            if may_reuse && let Some(connection) = pool.take() {
-                return Ok((index, connection));
-            }
-            if !self.forwarder.upstreams.may_try(server) {
-                continue;
+        loop {
+            let picked = self.lane.choose(attempts).await;
+            let server = picked.map_err(|why| last.take().unwrap_or_else(|| self.none(why)))?;
+            place.move_to(&server);
+            self.exchange.go_to(&server);
+            if attempts.is_first()
+                && let Some(connection) = server.pool.take()
+            {
+                return Ok((server, connection));
             }
             // Boxed: a request that finds a kept connection need not carry the room for it.
-            match Box::pin(self.connect(index)).await {
-                Ok(connection) => return Ok((index, connection)),
+            match Box::pin(self.connect(&server)).await {
+                Ok(connection) => return Ok((server, connection)),
                 Err(error) => {
-                    self.forwarder.upstreams.leave_alone(server);
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        upstream = self.upstream.config.name,
-                        server = server.address,
-                        "upstream server left alone"
-                    );
+                    server.failed(Failure::Refused, Some(&error));
+                    if !attempts.go_on(self.lane, &server, Again::Refused, false) {
+                        return Err(error);
+                    }
                     last = Some(error);
                 }
             }
         }
-        Err(last.unwrap_or_else(|| ProxyError::NoneHealthy {
-            upstream: self.upstream.config.name.clone(),
-        }))
     }
 
-    async fn connect(&self, server: usize) -> Result<Box<Connection>, ProxyError> {
-        let address = self.address(server);
-        let timeout = self.upstream.config.connect_timeout;
-        match tokio::time::timeout(timeout, Connection::connect(&address)).await {
+    fn none(&self, why: NotPicked) -> ProxyError {
+        let upstream = self.upstream.config.name.clone();
+        match why {
+            NotPicked::Full => ProxyError::OverBound { upstream },
+            NotPicked::NoneLeft => ProxyError::NoneHealthy { upstream },
+        }
+    }
+
+    async fn connect(&self, server: &Member) -> Result<Box<Connection>, ProxyError> {
+        let connecting = Connection::connect(server.target());
+        match tokio::time::timeout(self.deadlines.connect, connecting).await {
             Ok(Ok(connection)) => {
                 let connects = &self.forwarder.metrics.upstream_connects;
                 connects.fetch_add(1, Ordering::Relaxed);
@@ -259,110 +296,71 @@ impl Sending<'_> {
             }
             Ok(Err(source)) => Err(ProxyError::Refused {
                 upstream: self.upstream.config.name.clone(),
-                server: address,
+                server: server.name().to_owned(),
                 source,
             }),
             Err(_) => Err(ProxyError::ConnectTimeout {
                 upstream: self.upstream.config.name.clone(),
-                server: address,
+                server: server.name().to_owned(),
             }),
         }
     }
 
     fn body(&self, answered: Answered, place: Place) -> Response<UpstreamBody> {
-        let config = &self.upstream.config;
-        let is_event_stream = is_event_stream(&answered.response);
-        if is_event_stream {
-            self.exchange.watched.set_lasting();
+        let head = answered.head;
+        if head.is_event_stream {
+            self.exchange.set_lasting();
         }
-        let idle_timeout = (!is_event_stream).then_some(config.idle_timeout);
-        let pool = self.lane.pools.get(answered.server).map(Rc::clone);
+        let idle_timeout = (!head.is_event_stream).then_some(self.deadlines.idle);
+        let max_idle = self.upstream.config.max_idle;
         let source = Source {
             connection: answered.connection,
-            pool: pool.unwrap_or_default(),
-            max_idle: if answered.may_keep {
-                config.max_idle
-            } else {
-                0
-            },
+            pool: Rc::clone(&answered.server.pool),
+            max_idle: if head.may_keep { max_idle } else { 0 },
             _place: place,
         };
-        answered.response.map(|incoming| {
-            UpstreamBody::new(incoming, source, Rc::clone(self.exchange), idle_timeout)
-        })
+        let exchange = Rc::clone(&self.exchange);
+        let mut response =
+            Response::new(UpstreamBody::new(head.body, source, exchange, idle_timeout));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        *response.extensions_mut() = head.extensions;
+        response
     }
 
-    async fn switched(
+    fn switched(
         &self,
         answered: Answered,
         upgrade: Upgrade,
         place: Place,
     ) -> Result<Answer, ProxyError> {
-        let server = answered.server;
-        if upgrade != Upgrade::WebSocket {
-            return Err(self.switched_unasked(server));
+        let head = answered.head;
+        if upgrade != Upgrade::WebSocket || !head.is_websocket {
+            return Err(self.switched_unasked(&answered.server));
         }
-        let (head, _) = answered.response.into_parts();
-        let bare = answered.connection.switched();
-        // The head is there; what is left takes no time, unless something is wrong.
-        let bare = tokio::time::timeout(self.upstream.config.connect_timeout, bare).await;
-        let gone = || self.switched_unasked(server);
-        let bare = bare.map_err(|_| gone())?;
-        let bare = bare.map_err(|source| self.broken(server, source))?;
-        let (stream, early) = bare.ok_or_else(gone)?;
-        self.exchange.watched.set_lasting();
-        let exchange = Rc::clone(self.exchange);
-        let patience = self.upstream.config.idle_timeout;
-        let tunnel = Tunnel::new(stream, early, exchange, patience, place);
-        Ok(Answer::Switched(
-            Response::from_parts(head, ()),
-            Box::new(tunnel),
-        ))
+        let (stream, early) = answered.connection.switched();
+        self.exchange.set_lasting();
+        let exchange = Rc::clone(&self.exchange);
+        let patience = self.deadlines.idle;
+        let tunnel = Box::new(Tunnel::new(stream, early, exchange, patience, place));
+        let mut response = Response::new(());
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        Ok(Answer::Switched(response, tunnel))
     }
 
-    fn broken(&self, server: usize, source: hyper::Error) -> ProxyError {
+    fn broken(&self, server: &Member, source: AnswerError) -> ProxyError {
         ProxyError::Broken {
             upstream: self.upstream.config.name.clone(),
-            server: self.address(server),
+            server: server.name().to_owned(),
             source,
         }
     }
 
-    fn switched_unasked(&self, server: usize) -> ProxyError {
+    fn switched_unasked(&self, server: &Member) -> ProxyError {
         ProxyError::Switched {
             upstream: self.upstream.config.name.clone(),
-            server: self.address(server),
+            server: server.name().to_owned(),
         }
     }
-
-    fn address(&self, server: usize) -> String {
-        let server = self.upstream.servers.get(server);
-        server.map_or_else(String::new, |server| server.address.clone())
-    }
-}
-
-/// The same request again, when sending it twice does no harm and it has no body (RFC 9110 §9.2.2).
-fn repeat(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let is_harmless = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    );
-    if !is_harmless || !request.body().is_empty() {
-        return None;
-    }
-    let mut copy = Request::new(request.body().none());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
-}
-
-const EVENT_STREAM: &[u8] = b"text/event-stream";
-
-fn is_event_stream(response: &Response<Incoming>) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| {
-        let start = kind.as_bytes().get(..EVENT_STREAM.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
-    })
 }

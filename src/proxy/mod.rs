@@ -7,21 +7,32 @@
 //! [`Admitted`]: crate::auth::Admitted
 
 mod answer;
+mod answer_error;
+mod answer_head;
+mod batch;
+mod buffers;
 mod connection;
+mod decoder;
 mod error;
 mod exchange;
 mod forwarder;
 mod request;
 mod request_body;
-mod server;
+mod retry;
+mod stream;
+mod tls;
 mod tunnel;
+mod upload;
+mod upstreams;
 mod websocket;
 
 pub use answer::UpstreamBody;
+pub use answer_error::AnswerError;
 pub use error::ProxyError;
 pub use exchange::{Exchange, Waiting};
 pub use forwarder::{Answer, Forwarder};
 pub use request::Inbound;
 pub use request_body::RequestBody;
-pub use server::Upstreams;
+pub use tls::UpstreamTlsError;
 pub use tunnel::{Tunnel, TunnelEnd};
+pub use upstreams::Upstreams;

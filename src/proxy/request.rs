@@ -1,16 +1,24 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
+use http::header::{CONTENT_LENGTH, EXPECT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http_body::Body;
 
+use super::upload::{BodyFraming, Upload};
 use super::{Exchange, RequestBody};
 use crate::auth::HasMethod;
 use crate::config::Scheme;
-use crate::http::{Client, Hop, IdentityHeaders, RequestId, Upgrade, forwarded, hop_by_hop};
+use crate::http::header::X_REQUEST_ID;
+use crate::http::hop_by_hop::{ASK_UPGRADE, Named};
+use crate::http::{
+    Client, ClientCertificate, Hop, IdentityHeaders, Passing, RequestId, Upgrade, forwarded,
+    header::write_field,
+};
 use crate::revocation::Admission;
 
-/// A request as it was read, with what was decided about it. What the client forged is gone from it,
-/// and its credential unless the route passes it on.
+/// A request as it was read, with what was decided about it.
 #[derive(Debug)]
 pub struct Inbound {
     /// Its method.
@@ -22,7 +30,7 @@ pub struct Inbound {
     /// Its body.
     pub body: RequestBody,
     /// Normal path and query: what the upstream gets.
-    pub target: Uri,
+    pub target: PathAndQuery,
     /// The host it asks for.
     pub host: Option<HeaderValue>,
     /// Who sent it, behind trusted proxies.
@@ -31,8 +39,12 @@ pub struct Inbound {
     pub peer: IpAddr,
     /// What is spoken beneath HTTP on that connection.
     pub scheme: Scheme,
+    /// The certificate that the client has shown.
+    pub client_certificate: Option<Rc<ClientCertificate>>,
     /// Headers that the route passes on although they are removed by default.
     pub keep_headers: Vec<HeaderName>,
+    /// Whether the route passes the credential on.
+    pub passes_credential: bool,
     /// Its id.
     pub request_id: RequestId,
     /// Whether it asks to switch protocols.
@@ -49,64 +61,103 @@ impl HasMethod for Inbound {
     }
 }
 
-/// How many headers are added: room for all at once, since a map of headers that grows is built anew.
-const ADDED: usize = 16;
+impl Inbound {
+    /// The request as the upstream gets it, its head in `buffer`; `host` is for one that names none,
+    /// which HTTP/1.1 does not allow. What is left is its map of headers, to be used again.
+    ///
+    /// Of the client's headers those pass that [`Passing`] lets, and they are filtered by what the client
+    /// itself lists in `Connection`; what is said here after that cannot be named there, and nothing of the
+    /// client's can be in its place.
+    pub(super) fn outbound(
+        self,
+        mut buffer: Vec<u8>,
+        host: impl FnOnce() -> HeaderValue,
+        admission: Option<&Admission>,
+        identity: &IdentityHeaders,
+    ) -> (Upload, HeaderMap) {
+        let framing = self.framing();
+        let lines = &mut buffer;
+        self.write_line(lines);
+        let host = self.host.clone().unwrap_or_else(host);
+        write_field(lines, &http::header::HOST, &host);
+        self.passing(identity).write(lines, &self.headers);
+        self.write_framing(lines, framing);
+        let hop = Hop {
+            peer: self.peer,
+            scheme: self.scheme,
+            version: self.version,
+            host: self.host.as_ref(),
+        };
+        forwarded::write(lines, &self.headers, &self.client, &hop);
+        write_field(lines, &X_REQUEST_ID, self.request_id.header_value());
+        if self.upgrade == Upgrade::WebSocket {
+            lines.extend_from_slice(ASK_UPGRADE);
+        }
+        if let Some(admission) = admission {
+            identity.write(lines, admission.identity());
+        }
+        if let Some(certificate) = &self.client_certificate {
+            for (name, value) in identity.of_client_certificate(certificate) {
+                write_field(lines, name, value);
+            }
+        }
+        lines.extend_from_slice(b"\r\n");
+        let is_harmless = is_harmless(&self.method);
+        let upload = Upload::new(buffer, self.body, framing, is_harmless);
+        (upload, self.headers)
+    }
 
-/// The request as the upstream gets it.
-///
-/// The client's `Connection` list is honoured first, so that it can remove nothing that is added
-/// here; the identity comes last, so that nothing can be in its place.
-pub(super) fn outbound(
-    inbound: Inbound,
-    admission: Option<&Admission>,
-    identity: &IdentityHeaders,
-) -> Request<RequestBody> {
-    let mut headers = inbound.headers;
-    hop_by_hop::strip_request(&mut headers);
-    headers.reserve(ADDED);
-    if inbound.version == Version::HTTP_2 {
-        join_cookie(&mut headers);
+    /// Whether its body waits for the upstream's word.
+    pub(super) fn expects_continue(&self) -> bool {
+        !self.body.is_empty()
+            && self.headers.contains_key(EXPECT)
+            && !Named::by(&self.headers).has(&EXPECT)
     }
-    let hop = Hop {
-        peer: inbound.peer,
-        scheme: inbound.scheme,
-        version: inbound.version,
-        host: inbound.host.as_ref(),
-    };
-    forwarded::set(&mut headers, &inbound.client, &hop, &inbound.keep_headers);
-    inbound.request_id.set(&mut headers);
-    if let Some(host) = inbound.host {
-        headers.insert(header::HOST, host);
+
+    fn framing(&self) -> BodyFraming {
+        if self.body.is_empty() {
+            return BodyFraming::None;
+        }
+        let length = self.body.size_hint().exact();
+        length.map_or(BodyFraming::Chunked, BodyFraming::Length)
     }
-    if inbound.upgrade == Upgrade::WebSocket {
-        hop_by_hop::set_upgrade(&mut headers);
+
+    fn write_line(&self, lines: &mut Vec<u8>) {
+        lines.extend_from_slice(self.method.as_str().as_bytes());
+        lines.push(b' ');
+        lines.extend_from_slice(self.target.as_str().as_bytes());
+        lines.extend_from_slice(b" HTTP/1.1\r\n");
     }
-    if let Some(admission) = admission {
-        identity.set(&mut headers, admission.identity());
+
+    /// Written anew from what the body is, whatever the client wrote.
+    fn write_framing(&self, lines: &mut Vec<u8>, framing: BodyFraming) {
+        match framing {
+            BodyFraming::None if self.headers.contains_key(CONTENT_LENGTH) => {
+                lines.extend_from_slice(b"content-length: 0\r\n");
+            }
+            BodyFraming::None => {}
+            BodyFraming::Length(length) => {
+                write_field(lines, &CONTENT_LENGTH, &HeaderValue::from(length));
+            }
+            BodyFraming::Chunked => lines.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        }
     }
-    if !inbound.body.is_empty() && !headers.contains_key(header::CONTENT_LENGTH) {
-        // hyper leaves the body of a GET out unless its framing is named.
-        headers.insert(
-            header::TRANSFER_ENCODING,
-            HeaderValue::from_static("chunked"),
-        );
+
+    fn passing<'a>(&'a self, identity: &'a IdentityHeaders) -> Passing<'a> {
+        Passing {
+            identity,
+            keep: &self.keep_headers,
+            is_from_trusted: self.client.is_from_trusted,
+            passes_credential: self.passes_credential,
+            version: self.version,
+        }
     }
-    let mut request = Request::new(inbound.body);
-    *request.method_mut() = inbound.method;
-    *request.uri_mut() = inbound.target;
-    *request.headers_mut() = headers;
-    request
 }
 
-/// HTTP/2 may bring a cookie in crumbs, HTTP/1.1 has it in one line (RFC 9113 §8.2.3).
-fn join_cookie(headers: &mut HeaderMap) {
-    let crumbs = headers.get_all(header::COOKIE);
-    if crumbs.iter().nth(1).is_none() {
-        return;
-    }
-    let crumbs: Vec<_> = crumbs.iter().map(HeaderValue::as_bytes).collect();
-    // What was a header's value before is one still with "; " between.
-    if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
-        headers.insert(header::COOKIE, cookie);
-    }
+/// Whether a request sent twice does no more than one (RFC 9110 §9.2.2).
+fn is_harmless(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
+    )
 }

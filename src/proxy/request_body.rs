@@ -1,13 +1,11 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use super::{Exchange, Waiting};
@@ -24,22 +22,9 @@ pub struct RequestBody {
     response_timeout: Option<Duration>,
     /// What a client may not forge in trailers either.
     identity: Option<Arc<IdentityHeaders>>,
-    gate: Option<Gate>,
-}
-
-/// Keeps the body of a request with `Expect: 100-continue` until the upstream wants it, or a second
-/// has passed (RFC 9110 §10.1.1): asking for the body is what sends the client its 100.
-#[derive(Debug)]
-struct Gate {
-    signal: Arc<Continue>,
-    until: Pin<Box<Sleep>>,
-}
-
-/// The upstream's `100 Continue`, which hyper tells from inside its own connection.
-#[derive(Debug, Default)]
-pub(super) struct Continue {
-    has_come: AtomicBool,
-    waker: Mutex<Option<Waker>>,
+    /// Keeps the body of a request with `Expect: 100-continue` until the upstream wants it, or a second
+    /// has passed (RFC 9110 §10.1.1): asking for the body is what sends the client its 100.
+    gate: Option<Pin<Box<Sleep>>>,
 }
 
 const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
@@ -65,18 +50,6 @@ impl RequestBody {
         matches!(self.body, ClientBody::Empty)
     }
 
-    /// The same exchange without a body.
-    pub(super) fn none(&self) -> Self {
-        Self {
-            body: ClientBody::Empty,
-            exchange: Rc::clone(&self.exchange),
-            patience: self.patience,
-            response_timeout: self.response_timeout,
-            identity: self.identity.clone(),
-            gate: None,
-        }
-    }
-
     /// It goes to an upstream, which has `response_timeout` for its head, counted anew whenever the
     /// body moves; trailers lose what a client may not forge.
     pub(super) fn outbound(&mut self, response_timeout: Duration, identity: &Arc<IdentityHeaders>) {
@@ -85,22 +58,18 @@ impl RequestBody {
     }
 
     /// Keeps the body back until the upstream's `100 Continue`.
-    pub(super) fn hold_for_continue(&mut self) -> Arc<Continue> {
-        let signal = Arc::<Continue>::default();
-        self.gate = Some(Gate {
-            signal: Arc::clone(&signal),
-            until: Box::pin(tokio::time::sleep(CONTINUE_PATIENCE)),
-        });
-        signal
+    pub(super) fn hold_for_continue(&mut self) {
+        self.gate = Some(Box::pin(tokio::time::sleep(CONTINUE_PATIENCE)));
+    }
+
+    /// The upstream wants the body; whether it was held back.
+    pub(super) fn open_gate(&mut self) -> bool {
+        self.gate.take().is_some()
     }
 
     fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(gate) = &mut self.gate {
-            let is_open =
-                gate.signal.poll(cx).is_ready() || gate.until.as_mut().poll(cx).is_ready();
-            if !is_open {
-                return Poll::Pending;
-            }
+        if let Some(until) = &mut self.gate {
+            ready!(until.as_mut().poll(cx));
             self.gate = None;
         }
         Poll::Ready(())
@@ -144,9 +113,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ClientBodyError>>> {
-        if self.poll_gate(cx).is_pending() {
-            return Poll::Pending;
-        }
+        ready!(self.poll_gate(cx));
         let mut polled = Pin::new(&mut self.body).poll_frame(cx);
         match &mut polled {
             Poll::Ready(Some(Ok(frame))) => self.moved(frame),
@@ -166,23 +133,5 @@ impl Body for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl Continue {
-    /// The upstream wants the body.
-    pub(super) fn come(&self) {
-        self.has_come.store(true, Ordering::Release);
-        if let Some(waker) = self.waker.lock().take() {
-            waker.wake();
-        }
-    }
-
-    fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.has_come.load(Ordering::Acquire) {
-            return Poll::Ready(());
-        }
-        *self.waker.lock() = Some(cx.waker().clone());
-        Poll::Pending
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 
-use super::server::Place;
+use super::stream::Stream;
+use super::upstreams::Place;
 use super::websocket::{CLOSE_1008, Frames};
 use super::{Exchange, Waiting};
 
@@ -18,13 +18,11 @@ use super::{Exchange, Waiting};
 /// say goodbye. A quiet one keeps no buffer.
 #[derive(Debug)]
 pub struct Tunnel {
-    upstream: TcpStream,
+    upstream: Stream,
     up: Pipe,
     down: Pipe,
     /// The upstream's frames as far as they were given to the client.
     frames: Frames,
-    /// Whether the client's side has taken everything it was given.
-    is_flushed: bool,
     exchange: Rc<Exchange>,
     patience: Duration,
     _place: Place,
@@ -43,6 +41,8 @@ pub enum TunnelEnd {
 #[derive(Debug, Default)]
 struct Pipe {
     waiting: Bytes,
+    /// TLS takes more than its connection does, and gives the rest only when it is asked to.
+    owes_flush: bool,
     is_read_done: bool,
     is_write_done: bool,
 }
@@ -55,7 +55,7 @@ impl Tunnel {
     /// `early` came from the upstream behind its head; `patience` is how long either side may take
     /// nothing while there is something for it.
     pub(super) fn new(
-        upstream: TcpStream,
+        upstream: Stream,
         early: Bytes,
         exchange: Rc<Exchange>,
         patience: Duration,
@@ -69,7 +69,6 @@ impl Tunnel {
                 ..Pipe::default()
             },
             frames: Frames::default(),
-            is_flushed: true,
             exchange,
             patience,
             _place: place,
@@ -100,7 +99,8 @@ impl Tunnel {
         let is_stuck = !self.up.waiting.is_empty() || !self.down.waiting.is_empty();
         // A side that has said goodbye waits for the other's, which has a bound too.
         let is_half = self.up.is_read_done != self.down.is_read_done;
-        if is_stuck || is_half || !self.is_flushed {
+        let is_held_back = self.up.owes_flush || self.down.owes_flush;
+        if is_stuck || is_half || is_held_back {
             self.exchange.still_wait_for(Waiting::Client, self.patience);
         } else {
             self.exchange.go_on();
@@ -118,7 +118,7 @@ impl Tunnel {
     where
         Client: AsyncWrite + Unpin,
     {
-        if !self.is_flushed || !self.frames.is_between() {
+        if self.down.owes_flush || !self.frames.is_between() {
             return false;
         }
         let goodbye = async {
@@ -141,18 +141,8 @@ impl Tunnel {
         Client: AsyncRead + Unpin,
     {
         let received = &self.exchange.received_bytes;
-        loop {
-            while !self.up.waiting.is_empty() {
-                let written = self.up.poll_write(cx, &mut self.upstream);
-                let written = ready!(written)?;
-                received.set(received.get().saturating_add(count(written)));
-            }
-            if !self.up.is_read_done {
-                ready!(self.up.poll_read(cx, client))?;
-            } else {
-                return self.up.poll_end(cx, &mut self.upstream);
-            }
-        }
+        let passed = |bytes: &[u8]| received.set(received.get().saturating_add(count(bytes)));
+        self.up.poll_pass(cx, client, &mut self.upstream, passed)
     }
 
     fn poll_down<Client>(
@@ -163,30 +153,43 @@ impl Tunnel {
     where
         Client: AsyncWrite + Unpin,
     {
-        let sent = &self.exchange.sent_bytes;
-        loop {
-            while !self.down.waiting.is_empty() {
-                let before = self.down.waiting.clone();
-                let written = ready!(self.down.poll_write(cx, client))?;
-                self.frames
-                    .follow(before.get(..written).unwrap_or_default());
-                self.is_flushed = false;
-                sent.set(sent.get().saturating_add(count(written)));
-            }
-            if !self.is_flushed {
-                ready!(Pin::new(&mut *client).poll_flush(cx))?;
-                self.is_flushed = true;
-            }
-            if !self.down.is_read_done {
-                ready!(self.down.poll_read(cx, &mut self.upstream))?;
-            } else {
-                return self.down.poll_end(cx, client);
-            }
-        }
+        let (sent, frames) = (&self.exchange.sent_bytes, &mut self.frames);
+        let passed = |bytes: &[u8]| {
+            frames.follow(bytes);
+            sent.set(sent.get().saturating_add(count(bytes)));
+        };
+        self.down.poll_pass(cx, &mut self.upstream, client, passed)
     }
 }
 
 impl Pipe {
+    /// Passes bytes on until there are none for now; ready when `from` is done and `to` knows it.
+    fn poll_pass<From, To>(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut From,
+        to: &mut To,
+        mut passed: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<()>>
+    where
+        From: AsyncRead + Unpin,
+        To: AsyncWrite + Unpin,
+    {
+        loop {
+            while !self.waiting.is_empty() {
+                passed(&ready!(self.poll_write(cx, to))?);
+            }
+            if self.owes_flush {
+                ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                self.owes_flush = false;
+            }
+            if self.is_read_done {
+                return self.poll_end(cx, to);
+            }
+            ready!(self.poll_read(cx, from))?;
+        }
+    }
+
     fn poll_read<From>(&mut self, cx: &mut Context<'_>, from: &mut From) -> Poll<io::Result<()>>
     where
         From: AsyncRead + Unpin,
@@ -199,7 +202,8 @@ impl Pipe {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_write<To>(&mut self, cx: &mut Context<'_>, to: &mut To) -> Poll<io::Result<usize>>
+    /// What was taken.
+    fn poll_write<To>(&mut self, cx: &mut Context<'_>, to: &mut To) -> Poll<io::Result<Bytes>>
     where
         To: AsyncWrite + Unpin,
     {
@@ -207,8 +211,9 @@ impl Pipe {
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
-        let _ = self.waiting.split_to(written.min(self.waiting.len()));
-        Poll::Ready(Ok(written))
+        self.owes_flush = true;
+        let taken = self.waiting.split_to(written.min(self.waiting.len()));
+        Poll::Ready(Ok(taken))
     }
 
     fn poll_end<To>(&mut self, cx: &mut Context<'_>, to: &mut To) -> Poll<io::Result<()>>
@@ -223,6 +228,67 @@ impl Pipe {
     }
 }
 
-fn count(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
+fn count(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Takes everything as TLS does, and gives it on only when it is asked to and has room.
+    #[derive(Default)]
+    struct Holding {
+        held: Vec<u8>,
+        given: Vec<u8>,
+        has_room: bool,
+    }
+
+    impl AsyncWrite for Holding {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.held.extend(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if !self.has_room {
+                return Poll::Pending;
+            }
+            let held = std::mem::take(&mut self.held);
+            self.given.extend(held);
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_is_given_on_when_there_is_room_although_nothing_follows() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut client, mut from) = tokio::io::duplex(1024);
+        let (mut pipe, mut to) = (Pipe::default(), Holding::default());
+        client.write_all(b"the last frame").await.unwrap();
+
+        assert!(
+            pipe.poll_pass(&mut cx, &mut from, &mut to, |_| {})
+                .is_pending()
+        );
+        assert!(to.given.is_empty() && pipe.owes_flush);
+        to.has_room = true;
+        assert!(
+            pipe.poll_pass(&mut cx, &mut from, &mut to, |_| {})
+                .is_pending()
+        );
+
+        assert_eq!(to.given, b"the last frame");
+        assert!(!pipe.owes_flush);
+    }
 }

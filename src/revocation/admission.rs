@@ -123,6 +123,21 @@ impl Admission {
         }
     }
 
+    /// Something that concerns it may have been missed: it admits no further request.
+    pub(super) fn doubt(&self) {
+        self.turn(STALE);
+    }
+
+    /// Its credential was found not to work any more. Its workers hear of it when their bells ring.
+    pub fn end(&self, ended: Ended) {
+        let state = match ended {
+            Ended::Session => SESSION,
+            Ended::Key => KEY,
+            Ended::User => USER,
+        };
+        self.turn(state);
+    }
+
     /// When a request last came with it, if that was not yet taken.
     pub(super) fn take_used(&self) -> Option<Timestamp> {
         let millis = self.used_at.swap(i64::MIN, Ordering::Relaxed);
@@ -139,12 +154,16 @@ impl Admission {
         let Some(state) = self.outcome(change) else {
             return false;
         };
-        // An end is final and its first reason stands; being stale can still become an end.
+        self.turn(state);
+        true
+    }
+
+    /// An end is final and its first reason stands; being stale can still become an end.
+    fn turn(&self, state: u8) {
         let turn = |now| (now == LIVE || (now == STALE && state != STALE)).then_some(state);
         let _ = self
             .state
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, turn);
-        true
     }
 
     fn outcome(&self, change: Change) -> Option<u8> {

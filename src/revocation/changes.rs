@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::{Bells, Ledger};
+use super::{Bells, Ledger, Recent};
 use crate::domain::{KeyId, Timestamp, UserId};
 use crate::store::{
     Answer, Change, Durability, KeyRecord, Recorded, RevokedSession, Store, StoreError, UserRecord,
@@ -21,6 +21,8 @@ pub struct Changes {
     ledger: Arc<Ledger>,
     bells: Arc<Bells>,
     runtime: Handle,
+    /// Where several nodes share the store.
+    recent: Option<Arc<Recent>>,
 }
 
 /// How long the first repetition of an unknown outcome waits, and the longest wait.
@@ -41,7 +43,15 @@ impl Changes {
             ledger,
             bells,
             runtime,
+            recent: None,
         }
+    }
+
+    /// Remembers in `recent` what it revokes, so that it can be sent again.
+    #[must_use]
+    pub fn remembered_in(mut self, recent: Arc<Recent>) -> Self {
+        self.recent = Some(recent);
+        self
     }
 
     /// Adds a user. Errors as [`Store::create_user`].
@@ -115,7 +125,7 @@ impl Changes {
     {
         let this = self.clone();
         let task = self.runtime.spawn(async move {
-            match change(this.store.as_ref()).await {
+            match this.write(&change).await {
                 Ok(recorded) => {
                     this.bite(recorded.change).await;
                     Ok(recorded.durability)
@@ -134,6 +144,21 @@ impl Changes {
         task.await.unwrap_or(Err(StoreError::OutcomeUnknown))
     }
 
+    /// Writes a change. When the store's server has changed since it began, what it revokes may be lost
+    /// though it was recorded.
+    async fn write<F>(&self, change: &F) -> Result<Recorded, StoreError>
+    where
+        F: Fn(&dyn Store) -> Answer<'_, Recorded>,
+    {
+        let era = self.recent.as_ref().map(|recent| recent.era());
+        let recorded = change(self.store.as_ref()).await?;
+        if let (Some(recent), Some(era), Some(entry)) = (&self.recent, era, recorded.entry) {
+            let noted = recent.note(era, entry);
+            noted.map_err(|_| StoreError::OutcomeUnknown)?;
+        }
+        Ok(recorded)
+    }
+
     /// Ends what rested on the old state, on every worker.
     async fn bite(&self, change: Change) {
         if self.ledger.apply(change) > 0 {
@@ -149,13 +174,18 @@ impl Changes {
         loop {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(REPEAT_WITHIN);
-            match change(self.store.as_ref()).await {
+            match self.write(&change).await {
                 Ok(recorded) => {
                     self.bite(recorded.change).await;
                     tracing::info!("a revocation whose outcome was unknown is written");
                     return self.ledger.settle(unknown);
                 }
-                Err(StoreError::OutcomeUnknown | StoreError::Unavailable { .. }) => {}
+                Err(
+                    StoreError::OutcomeUnknown
+                    | StoreError::Unavailable { .. }
+                    | StoreError::Stale
+                    | StoreError::Replaced,
+                ) => {}
                 Err(error) => {
                     // The record is another one by now: the first attempt was written, or somebody
                     // else has decided since.

@@ -2,6 +2,7 @@
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -20,15 +21,20 @@ use crate::store::Change;
 pub struct Ledger {
     state: Mutex<State>,
     usage: Arc<KeyUsage>,
+    dropped: [AtomicU64; DROPS.len()],
 }
 
-#[derive(Debug, Default)]
+/// Why admissions stop admitting, in the order in which [`Ledger::dropped`] counts them.
+pub const DROPS: [&str; 6] = ["session", "key", "sessions", "user", "reread", "doubt"];
+
+#[derive(Debug)]
 struct State {
     /// How many changes there were.
     count: u64,
     /// The last of them, at most [`REMEMBERED`].
     recent: VecDeque<Change>,
-    live: HashMap<UserId, Vec<Weak<Admission>>>,
+    /// By user, in [`SHARDS`] parts, so that whoever walks through all of it can let others in between.
+    live: Vec<HashMap<UserId, Vec<Weak<Admission>>>>,
     /// Changes of which nobody knows whether they were written.
     unsettled: Vec<Change>,
 }
@@ -43,14 +49,16 @@ pub struct AskAgain;
 
 /// Enough for every change within the slowest store read; beyond it readers ask again.
 const REMEMBERED: usize = 4096;
+/// With 200,000 admissions, walking through one part takes less than a millisecond.
+const SHARDS: usize = 256;
 
 impl Ledger {
     /// An empty ledger whose admissions note their use of keys in `usage`.
     #[must_use]
     pub fn new(usage: Arc<KeyUsage>) -> Self {
         Self {
-            state: Mutex::default(),
             usage,
+            ..Self::default()
         }
     }
 
@@ -77,7 +85,10 @@ impl Ledger {
         if state.may_be_outdated(mark, admission) {
             return Err(AskAgain);
         }
-        let live = state.live.entry(admission.principal().user).or_default();
+        let Some(shard) = state.live.get_mut(shard(admission.principal().user)) else {
+            return Err(AskAgain);
+        };
+        let live = shard.entry(admission.principal().user).or_default();
         // Amortised: the dead are looked for only when the list would have to grow.
         if live.len() == live.capacity() {
             live.retain(|one| one.strong_count() > 0);
@@ -104,12 +115,12 @@ impl Ledger {
     /// Answers how many it concerns, those that had ended before too: their exchanges may not have
     /// been cut yet.
     pub fn apply(&self, change: Change) -> usize {
-        let user = match change {
-            Change::Session { user, .. }
-            | Change::Key { user, .. }
-            | Change::Sessions { user }
-            | Change::User { user }
-            | Change::Reread { user } => user,
+        let (reason, user) = match change {
+            Change::Session { user, .. } => (0, user),
+            Change::Key { user, .. } => (1, user),
+            Change::Sessions { user } => (2, user),
+            Change::User { user } => (3, user),
+            Change::Reread { user } => (4, user),
             Change::Addition => return 0,
         };
         let mut state = self.state.lock();
@@ -118,41 +129,116 @@ impl Ledger {
             state.recent.pop_front();
         }
         state.recent.push_back(change);
-        let live = state.live.get(&user).map(Vec::as_slice).unwrap_or_default();
-        live.iter()
+        let live = state.live.get(shard(user)).and_then(|live| live.get(&user));
+        let concerned = live
+            .into_iter()
+            .flatten()
             .filter_map(Weak::upgrade)
             .filter(|admission| admission.apply(change))
-            .count()
+            .count();
+        drop(state);
+        self.count_dropped(reason, concerned);
+        concerned
+    }
+
+    /// How many admissions a reason of [`DROPS`] has concerned so far.
+    #[must_use]
+    pub fn dropped(&self, reason: usize) -> u64 {
+        let counter = self.dropped.get(reason);
+        counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// Something may have been missed: no admission made until now admits again, and whoever is asking
+    /// the store asks again. Exchanges in flight go on; they can still be ended.
+    pub fn doubt(&self) {
+        let mut state = self.state.lock();
+        state.count += 1;
+        // Fewer are remembered than there were since any mark, so every reader asks again.
+        state.recent.clear();
+        drop(state);
+        let mut doubted = 0;
+        self.walk(|admission| {
+            admission.doubt();
+            doubted += 1;
+        });
+        self.count_dropped(5, doubted);
+    }
+
+    /// The admissions that somebody holds and that have not ended.
+    #[must_use]
+    pub fn held(&self) -> Vec<Arc<Admission>> {
+        let mut held = Vec::new();
+        self.walk(|admission| {
+            if admission.ended().is_none() {
+                held.push(Arc::clone(admission));
+            }
+        });
+        held
     }
 
     /// Forgets admissions that nobody holds any more, and gathers when the others' keys were used.
     pub fn sweep(&self) {
-        let mut held = Vec::new();
-        self.state.lock().live.retain(|_, live| {
-            live.retain(|one| match one.upgrade() {
-                Some(admission) => {
-                    held.push(admission);
-                    true
-                }
-                None => false,
-            });
-            !live.is_empty()
-        });
-        // Outside the lock: the last holder of an admission may be this list.
-        for admission in held {
+        self.walk(|admission| {
             if let (CredentialId::Key(key), Some(used_at)) =
                 (admission.principal().credential, admission.take_used())
             {
                 self.usage.note(key, used_at);
             }
+        });
+    }
+
+    fn count_dropped(&self, reason: usize, admissions: usize) {
+        if let Some(counter) = self.dropped.get(reason) {
+            let more = u64::try_from(admissions).unwrap_or(u64::MAX);
+            counter.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    /// Shows every admission that somebody holds, and forgets the others. The lock is given back
+    /// between the parts, so what is entered meanwhile may be seen or not.
+    fn walk(&self, mut see: impl FnMut(&Arc<Admission>)) {
+        for index in 0..SHARDS {
+            let mut held = Vec::new();
+            if let Some(shard) = self.state.lock().live.get_mut(index) {
+                shard.retain(|_, live| {
+                    live.retain(|one| match one.upgrade() {
+                        Some(admission) => {
+                            held.push(admission);
+                            true
+                        }
+                        None => false,
+                    });
+                    !live.is_empty()
+                });
+            }
+            // Outside the lock: the last holder of an admission may be this list.
+            held.iter().for_each(&mut see);
         }
     }
 
     /// How many admissions are live.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.state.lock().live.values().map(Vec::len).sum()
+        let state = self.state.lock();
+        let lists = state.live.iter().flat_map(HashMap::values);
+        lists.map(Vec::len).sum()
     }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            recent: VecDeque::new(),
+            live: (0..SHARDS).map(|_| HashMap::new()).collect(),
+            unsettled: Vec::new(),
+        }
+    }
+}
+
+/// Which part of the live admissions a user's are in: the last byte of an id is random.
+fn shard(user: UserId) -> usize {
+    user.as_bytes().last().map_or(0, |&byte| usize::from(byte))
 }
 
 impl State {

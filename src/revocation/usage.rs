@@ -22,6 +22,13 @@ impl KeyUsage {
         std::mem::take(&mut *self.0.lock()).into_iter().collect()
     }
 
+    /// Takes back what could not be written.
+    pub fn give_back(&self, used: Vec<(KeyId, Timestamp)>) {
+        for (key, at) in used {
+            self.note(key, at);
+        }
+    }
+
     /// What is noted of one key and not written yet.
     #[must_use]
     pub fn of(&self, key: KeyId) -> Option<Timestamp> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::{Admission, Bell, Ended};
+use super::{Admission, Bell, Ended, Freshness};
 use crate::domain::Clock;
 
 /// The exchanges and connections of one worker that must learn when they were cut or took too long.
@@ -39,6 +39,8 @@ pub enum Alarm {
     Expired,
     /// It is lasting, and its principal has changed: see whether it is still allowed.
     Stale,
+    /// Nobody knows whether its credential still works, and it is to be cut then.
+    Unverified,
     /// Its deadline has passed.
     TimedOut,
 }
@@ -92,7 +94,7 @@ impl Watch {
     }
 
     /// Looks after the slots until nobody is left to ring `bell`.
-    pub async fn attend(&self, mut bell: Bell, clock: Arc<dyn Clock>) {
+    pub async fn attend(&self, mut bell: Bell, clock: Arc<dyn Clock>, freshness: Arc<Freshness>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -100,21 +102,22 @@ impl Watch {
             tokio::select! {
                 ring = bell.rung() => match ring {
                     Some(ring) => {
-                        self.look(clock.as_ref());
+                        self.look(clock.as_ref(), &freshness);
                         // The ringer may have given up waiting; that is its business.
                         let _ = ring.send(());
                     }
                     None => return,
                 },
-                _ = tick.tick() => self.look(clock.as_ref()),
+                _ = tick.tick() => self.look(clock.as_ref(), &freshness),
             }
         }
     }
 
-    fn look(&self, clock: &dyn Clock) {
+    fn look(&self, clock: &dyn Clock, freshness: &Freshness) {
         self.looks.set(self.looks.get().wrapping_add(1));
         let now = Instant::now();
         let time = clock.now();
+        let cuts = freshness.cuts();
         for (_, slot) in self.slots.borrow_mut().iter_mut() {
             if slot.alarm.is_none() && slot.deadline.is_some_and(|end| end <= now) {
                 slot.alarm = Some(Alarm::TimedOut);
@@ -122,6 +125,8 @@ impl Watch {
             if let Some(admission) = &slot.admission {
                 if let Some(ended) = admission.ended() {
                     slot.alarm = Some(Alarm::Ended(ended));
+                } else if cuts {
+                    slot.alarm = Some(Alarm::Unverified);
                 } else if slot.is_lasting && admission.is_expired(time) {
                     slot.alarm = Some(Alarm::Expired);
                 } else if slot.is_lasting && admission.is_stale() {
@@ -220,5 +225,48 @@ impl Drop for Watched {
         let slot = self.watch.slots.borrow_mut().try_remove(self.key);
         // Dropped after the borrow: it may hold the last reference to an admission.
         drop(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OnStale;
+    use crate::domain::{
+        CredentialId, Email, ManualClock, ManualUptime, Principal, Role, SessionId, Timestamp,
+        Uptime, UserId, UserName,
+    };
+
+    const BOUND: Duration = Duration::from_secs(2);
+
+    fn admission() -> Arc<Admission> {
+        let principal = Principal {
+            user: UserId::new(),
+            email: Email::parse("ada@example.com").unwrap(),
+            name: UserName::parse("Ada").unwrap(),
+            role: Role::Viewer,
+            credential: CredentialId::Session(SessionId::new()),
+        };
+        Arc::new(Admission::new(principal, 0, None, Arc::default()))
+    }
+
+    /// The alarms of an exchange with an admission and of one without, `after` the last beat.
+    fn alarms(on_stale: OnStale, after: Duration) -> [Option<Alarm>; 2] {
+        let uptime = Arc::new(ManualUptime::default());
+        let freshness = Freshness::bounded(BOUND, on_stale, uptime.clone());
+        freshness.confirm(uptime.elapsed());
+        let watch = Watch::new();
+        let (guarded, public) = (watch.over(Some(admission())), watch.over(None));
+        uptime.advance(after);
+        watch.look(&ManualClock::at(Timestamp::from_secs(1)), &freshness);
+        [guarded.alarm(), public.alarm()]
+    }
+
+    #[test]
+    fn exchanges_are_cut_at_the_bound_where_that_is_asked_for_and_public_ones_never() {
+        let before = BOUND - Duration::from_nanos(1);
+        assert_eq!(alarms(OnStale::Cut, before), [None, None]);
+        assert_eq!(alarms(OnStale::Cut, BOUND), [Some(Alarm::Unverified), None]);
+        assert_eq!(alarms(OnStale::Keep, BOUND), [None, None]);
     }
 }

@@ -25,7 +25,12 @@ pub struct Admin {
     pub metrics: Metrics,
     /// Without which the node is not ready.
     pub store: Arc<dyn Store>,
+    /// Any other reason why it is not.
+    pub not_ready: NotReady,
 }
+
+/// Asked at each `/readyz`: why the node must not be sent requests, if there is a reason.
+pub type NotReady = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// What a scraper may take for a head, or between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -86,6 +91,9 @@ impl Admin {
         // Any question will do; nobody has this id.
         if let Err(error) = self.store.user(UserId::from_bytes([0; 16])).await {
             return text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"));
+        }
+        if let Some(reason) = (self.not_ready)() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"));
         }
         text(StatusCode::OK, "ready\n".into())
     }

@@ -12,8 +12,9 @@ use http::{Method, Request, Response, header};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::gathered::Gathered;
 use super::line::Line;
-use super::linger::{Kept, close};
+use super::linger::close;
 use super::sending::{Sending, Sendings};
 use super::worker::Worker;
 use crate::gateway::{BodyError, GatewayBody, Peer, Reply};
@@ -24,32 +25,60 @@ use crate::proxy::Waiting;
 ///
 /// It stands on h2 itself, as hyper does: a stream that is cut must be reset even while its client
 /// gives no window, and what already waits for that window must be dropped, which hyper cannot do.
-pub(super) async fn serve<Io>(io: Io, line: Rc<Line>, peer: Peer, worker: Rc<Worker>)
+///
+/// No `async fn`, which would hold the room of its arguments for as long as the connection lives.
+pub(super) fn serve<Io>(
+    io: Io,
+    line: Rc<Line>,
+    peer: Peer,
+    worker: Rc<Worker>,
+) -> impl Future<Output = ()>
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut io = Gathered::new(io);
+    async move {
+        let Some(connection) = Box::pin(open(&io, &worker)).await else {
+            return;
+        };
+        let mut served = Served {
+            connection,
+            io: io.again(),
+            streams: FuturesUnordered::new(),
+            line,
+            peer: Rc::new(peer),
+            worker,
+            sendings: Rc::default(),
+            is_draining: false,
+        };
+        poll_fn(|cx| served.poll(cx)).await;
+        drop(served);
+        Box::pin(close(&mut io)).await;
+    }
+}
+
+/// Waits for the client's preface.
+async fn open<Io>(io: &Gathered<Io>, worker: &Worker) -> Option<Connection<Gathered<Io>, Bytes>>
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
     let settings = &worker.settings;
-    let mut io = Kept::new(io);
-    let handshake = settings.h2_builder().handshake::<_, Bytes>(io.again());
-    let Ok(Ok(connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else {
-        return;
-    };
-    let mut served = Served {
-        connection,
-        streams: FuturesUnordered::new(),
-        line,
-        peer: Rc::new(peer),
-        worker: Rc::clone(&worker),
-        sendings: Rc::default(),
-        is_draining: false,
-    };
-    poll_fn(|cx| served.poll(cx)).await;
-    drop(served);
-    close(&mut io).await;
+    let mut handshake = pin!(settings.h2_builder().handshake(io.again()));
+    let handshake = poll_fn(|cx| {
+        let polled = handshake.as_mut().poll(cx);
+        if polled.is_pending() {
+            // Our settings need not wait for the client's. That it is gone shows when it is read from.
+            let _ = io.poll_pass_on(cx);
+        }
+        polled
+    });
+    let opened = tokio::time::timeout(settings.head_timeout, handshake).await;
+    opened.ok()?.ok()
 }
 
 struct Served<Io> {
-    connection: Connection<Io, Bytes>,
+    connection: Connection<Gathered<Io>, Bytes>,
+    io: Gathered<Io>,
     streams: FuturesUnordered<Pin<Box<dyn Future<Output = ()>>>>,
     line: Rc<Line>,
     peer: Rc<Peer>,
@@ -75,10 +104,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
                 Poll::Pending => break,
             }
         }
-        if self.line.is_write_blocked() {
-            self.sendings.wait(cx);
-        } else {
-            self.sendings.written();
+        match self.io.poll_pass_on(cx) {
+            Poll::Ready(Ok(())) => self.sendings.written(),
+            Poll::Pending => self.sendings.wait(cx),
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
         }
         self.poll_idle(cx)
     }
@@ -101,6 +130,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             self.line.read_idle(cx);
             return Poll::Pending;
         }
+        self.io.release();
         ready!(
             self.line
                 .poll_read_late(cx, self.worker.settings.idle_timeout)

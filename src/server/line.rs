@@ -3,14 +3,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::http::FramingError;
 use crate::proxy::Exchange;
 use crate::revocation::{Watch, Watched};
 
-/// What the layers of one HTTP/1 connection tell each other.
+/// What the layers of one connection tell each other.
 ///
-/// The socket must know which exchanges its bytes belong to, the reader whether one is in flight, and
-/// whoever serves why the reader refused a head.
+/// The socket must know which exchanges its bytes belong to, and whoever serves what takes too long.
 #[derive(Debug)]
 pub(super) struct Line {
     /// Whose bytes may still wait above the socket.
@@ -23,25 +21,8 @@ pub(super) struct Line {
     is_write_late: Cell<bool>,
     /// How long the client may take nothing.
     write_timeout: Duration,
-    /// Whether a request has come yet.
-    pub(super) has_begun: Cell<bool>,
-    /// Whether a request is being answered.
-    pub(super) is_busy: Cell<bool>,
-    /// Whether the connection is a WebSocket's from now on.
-    pub(super) is_switched: Cell<bool>,
     /// Whether it must end with a reset, so that the client sees that something is missing.
     pub(super) must_reset: Cell<bool>,
-    /// Why the head that stands in for a refused one was refused.
-    pub(super) refusal: Cell<Option<Refusal>>,
-}
-
-/// Why a head was refused.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Refusal {
-    /// It is no HTTP.
-    Framing(FramingError),
-    /// It did not come in time.
-    TooSlow,
 }
 
 impl Line {
@@ -53,11 +34,7 @@ impl Line {
             is_read_late: Cell::new(false),
             is_write_late: Cell::new(false),
             write_timeout,
-            has_begun: Cell::new(false),
-            is_busy: Cell::new(false),
-            is_switched: Cell::new(false),
             must_reset: Cell::new(false),
-            refusal: Cell::new(None),
         })
     }
 
@@ -91,11 +68,6 @@ impl Line {
             self.writing.set_deadline(self.write_timeout);
         }
         self.writing.poll_alarm(cx).map(drop)
-    }
-
-    /// Whether the client takes nothing at the moment.
-    pub(super) const fn is_write_blocked(&self) -> bool {
-        self.is_write_late.get()
     }
 
     /// The client took something.

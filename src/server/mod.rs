@@ -2,27 +2,28 @@
 //!
 //! A worker accepts connections and serves each in a task of its own: [`listener`] accepts,
 //! [`connection`] does TLS and chooses HTTP/1.1 or HTTP/2, `http1` and `http2` serve. Between TCP and
-//! TLS stands `socket`, which holds back what was cut; between TLS and hyper stands `checked`, which
-//! lets only plain heads through.
+//! TLS stands `socket`, which holds back what was cut.
 
 mod admin;
 mod admin_socket;
-mod checked;
 mod connection;
+mod gathered;
 mod http1;
 mod http2;
 mod line;
 mod linger;
 mod listener;
+mod proxy_header;
+mod proxy_protocol;
 mod sending;
 mod shutdown;
 mod socket;
 mod tls;
 mod worker;
 
-pub use admin::{Admin, serve_admin};
+pub use admin::{Admin, NotReady, serve_admin};
 pub use admin_socket::{AdminSocket, AdminSocketError, Backup};
 pub use listener::{Bound, ListenError, bind};
 pub use shutdown::{Drain, Stage};
-pub use tls::{TlsError, self_signed, tls_config};
+pub use tls::{EdgeTls, TlsError, TlsErrors};
 pub use worker::{Worker, WorkerSettings};

@@ -1,4 +1,4 @@
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -11,7 +11,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::listener;
 use super::shutdown::{Drain, Stage};
-use crate::config::{Http2, Scheme, Server};
+use super::tls::EdgeTls;
+use crate::config::{Http2, Listen, Server};
 use crate::domain::{Clock, Timestamp};
 use crate::gateway::Gateway;
 
@@ -21,12 +22,13 @@ pub struct Worker {
     pub(super) gateway: Rc<Gateway>,
     pub(super) settings: WorkerSettings,
     pub(super) drain: Drain,
-    tls: Arc<ServerConfig>,
+    tls: EdgeTls,
     clock: Arc<dyn Clock>,
     /// Connections that are open.
     open: Cell<usize>,
     none_open: Notify,
     date: RefCell<(i64, HeaderValue)>,
+    scratch: RefCell<Vec<u8>>,
 }
 
 /// The bounds of connections.
@@ -41,6 +43,8 @@ pub struct WorkerSettings {
     http2: Http2,
 }
 
+/// What is read at once of a request's head; most have a tenth of it.
+const SCRATCH_BYTES: usize = 8 * 1024;
 /// How often access lines are handed on, and connections of upstreams looked through.
 const FLUSH: Duration = Duration::from_millis(100);
 const FLUSHES_A_SWEEP: u32 = 10;
@@ -83,7 +87,7 @@ impl Worker {
         gateway: Rc<Gateway>,
         settings: WorkerSettings,
         drain: Drain,
-        tls: Arc<ServerConfig>,
+        tls: EdgeTls,
         clock: Arc<dyn Clock>,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -95,6 +99,7 @@ impl Worker {
             open: Cell::new(0),
             none_open: Notify::new(),
             date: RefCell::new((i64::MIN, HeaderValue::from_static(""))),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
         })
     }
 
@@ -105,7 +110,7 @@ impl Worker {
     /// When a listener cannot be used at all.
     pub async fn serve(
         self: Rc<Self>,
-        listeners: Vec<(Scheme, TcpListener)>,
+        listeners: Vec<(Listen, TcpListener)>,
         room: Arc<Semaphore>,
     ) -> io::Result<()> {
         let keep_house = tokio::task::spawn_local(Rc::clone(&self).keep_house());
@@ -115,8 +120,8 @@ impl Worker {
             telling.gateway.watch().wake_all();
         });
         let mut accepting = Vec::new();
-        for (scheme, socket) in listeners {
-            let accept = listener::accept(socket, scheme, Arc::clone(&room), Rc::clone(&self));
+        for (listen, socket) in listeners {
+            let accept = listener::accept(socket, listen, Arc::clone(&room), Rc::clone(&self));
             accepting.push(tokio::task::spawn_local(accept));
         }
         for accept in accepting {
@@ -139,7 +144,7 @@ impl Worker {
     }
 
     pub(super) fn tls(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.tls)
+        self.tls.current()
     }
 
     pub(super) fn opened(&self) {
@@ -151,6 +156,11 @@ impl Worker {
         if self.open.get() == 0 {
             self.none_open.notify_waiters();
         }
+    }
+
+    /// Room to read into. It is everybody's: to be copied from before anybody else reads.
+    pub(super) fn scratch(&self) -> RefMut<'_, Vec<u8>> {
+        self.scratch.borrow_mut()
     }
 
     /// The time as the header `Date` has it, made once a second.

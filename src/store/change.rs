@@ -1,4 +1,4 @@
-use super::Entry;
+use super::{Entry, UserRecord};
 use crate::domain::{KeyId, SessionId, UserId};
 
 /// What a change means for admissions that were made before it.
@@ -38,6 +38,30 @@ pub enum Change {
     },
     /// Something was added; no admission rests on it.
     Addition,
+}
+
+impl Change {
+    /// What going from `old` to `new` means for admissions: the widest that fits. Who is inactive has
+    /// none left; ended sessions include that keys are read again; a password or reset token alone is
+    /// nothing that an admission rests on.
+    pub(super) fn of_update(old: &UserRecord, new: &UserRecord) -> Self {
+        let user = new.id;
+        if !new.is_active {
+            return Self::User { user };
+        }
+        if new.epoch != old.epoch {
+            return Self::Sessions { user };
+        }
+        let is_same = new.role == old.role
+            && new.email == old.email
+            && new.name == old.name
+            && new.is_active == old.is_active;
+        if is_same {
+            Self::Addition
+        } else {
+            Self::Reread { user }
+        }
+    }
 }
 
 /// How safe a change is.

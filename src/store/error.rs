@@ -34,6 +34,10 @@ pub enum StoreError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// This node has not heard from the store for so long that what it knows may be outdated; a change
+    /// was surely not written.
+    #[error("this node has not heard from the store for too long")]
+    Stale,
     /// Another store stands where this node's store stood, or an empty one.
     #[error(
         "the store is another one than this node began with; bring the old one back, or restart the node"
@@ -69,6 +73,10 @@ impl From<StoreError> for ApiError {
             )),
             StoreError::Unavailable { .. } => {
                 tracing::error!(error = &error as &dyn std::error::Error, "store unavailable");
+                Self::new(Code::StoreUnavailable).retry_after(Duration::from_secs(1))
+            }
+            // Every request gets it while it lasts: the link logs once when it begins.
+            StoreError::Stale => {
                 Self::new(Code::StoreUnavailable).retry_after(Duration::from_secs(1))
             }
             StoreError::Replaced => {

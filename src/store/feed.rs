@@ -48,6 +48,8 @@ pub struct Beat {
     pub last: u64,
     /// The number of the oldest change that the log still has, less one.
     pub trimmed_to: u64,
+    /// What its clock shows.
+    pub time: Timestamp,
     /// Whether it may be believed: it takes writes, and where there are replicas one of them has
     /// acknowledged this very beat.
     pub is_sure: bool,
@@ -69,8 +71,9 @@ pub struct Entry {
     pub number: u64,
     /// What it means for admissions.
     pub change: Change,
-    /// The session epoch of the user since then, where the change raised it. Epochs only rise, so a
-    /// store that shows a lower one has lost the change.
+    /// The session epoch of the user since then, where their sessions ended. Epochs only rise, so a
+    /// store that shows a lower one has lost the change. Nothing with [`Change::User`]: they were
+    /// deleted.
     pub epoch: Option<u64>,
     /// Until when a revoked session must be remembered.
     pub forget_at: Option<Timestamp>,

@@ -8,26 +8,29 @@ mod change;
 mod embedded;
 mod error;
 mod feed;
+mod key_roll;
+mod lifetime;
 mod limit;
 mod memory_limits;
 mod moving;
 mod record;
+mod redis;
 
 use std::fmt;
 use std::pin::Pin;
 
 pub use change::{Change, Durability, Recorded};
-pub use embedded::{
-    BackupError, Embedded, Existing, ExportError, OpenError, RestoreError, import, restore,
-};
+pub use embedded::{BackupError, Embedded, Existing, OpenError, RestoreError, import, restore};
 pub use error::StoreError;
 pub use feed::{Beat, Entry, Feed, ServerId, StoreId};
+pub use key_roll::KeyRoll;
 pub use limit::{Limit, LimitKey, Verdict};
 pub use memory_limits::MemoryLimits;
 pub use moving::{
-    ExportReader, ExportWriter, ImportError, Item, Revival, RevivalReport, RevivedKey,
+    ExportError, ExportReader, ExportWriter, ImportError, Item, Revival, RevivalReport, RevivedKey,
 };
 pub use record::{KeyRecord, LiveReset, OwnedKey, RevokedSession, SessionView, UserRecord};
+pub use redis::{Finding, Redis, RedisSetupError, Severity};
 
 use crate::domain::{Digest, Email, KeyId, SessionId, Timestamp, UserId};
 

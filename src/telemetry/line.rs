@@ -1,7 +1,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::domain::push_address;
+use crate::domain::AddressText;
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +39,10 @@ impl<'a> Line<'a> {
     /// Adds a field whose value is text.
     pub fn text(&mut self, name: &str, value: &str) {
         self.name(name);
-        if self.format == LineFormat::Json || !value.bytes().all(is_plain) || value.is_empty() {
-            self.quoted(value);
-        } else {
+        if self.format == LineFormat::Text && all(value, is_plain) && !value.is_empty() {
             self.buffer.push_str(value);
+        } else {
+            self.quoted(value);
         }
     }
 
@@ -72,7 +72,7 @@ impl<'a> Line<'a> {
             ""
         };
         self.buffer.push_str(quote);
-        push_address(self.buffer, address);
+        self.buffer.push_str(AddressText::of(address).as_str());
         self.buffer.push_str(quote);
     }
 
@@ -134,6 +134,15 @@ impl<'a> Line<'a> {
 
     fn quoted(&mut self, value: &str) {
         self.buffer.push('"');
+        if all(value, is_quotable) {
+            self.buffer.push_str(value);
+        } else {
+            self.escaped(value);
+        }
+        self.buffer.push('"');
+    }
+
+    fn escaped(&mut self, value: &str) {
         let mut rest = value;
         while let Some(at) = rest.bytes().position(|byte| !is_quotable(byte)) {
             let (plain, tail) = rest.split_at(at);
@@ -145,7 +154,6 @@ impl<'a> Line<'a> {
             rest = chars.as_str();
         }
         self.buffer.push_str(rest);
-        self.buffer.push('"');
     }
 
     fn escape(&mut self, special: char) {
@@ -163,6 +171,12 @@ impl<'a> Line<'a> {
 
 fn low_digit(value: u64) -> u8 {
     u8::try_from(value % 10).unwrap_or(0)
+}
+
+/// Whether all bytes of a text are of a kind. It looks at every byte without leaving early, so that the
+/// compiler takes sixteen at a time.
+fn all(text: &str, is_kind: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, byte| all & is_kind(byte))
 }
 
 const fn is_plain(byte: u8) -> bool {

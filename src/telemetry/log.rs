@@ -1,6 +1,7 @@
 use tracing_subscriber::EnvFilter;
 
 use super::LineFormat;
+use super::causes::WithCauses;
 
 /// The log could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +44,10 @@ pub fn start_log(format: LineFormat, level: &str) -> Result<(), LogError> {
         .with_ansi(false);
     let started = match format {
         LineFormat::Text => lines.try_init(),
-        LineFormat::Json => lines.json().flatten_event(true).try_init(),
+        LineFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            lines.map_event_format(WithCauses).try_init()
+        }
     };
     started.map_err(|_| LogError::Started)
 }

@@ -1,11 +1,14 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
+
+use super::collectors::{ByWord, Span, Spans, SpansNamed};
 
 /// What `/metrics` shows: the sum over the workers, and values that others are asked for.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub struct WorkerMetrics {
     pub open: AtomicU64,
     /// TLS handshakes that failed or came too late.
     pub handshakes_failed: AtomicU64,
+    /// Connections refused because they did not begin as the PROXY protocol has it.
+    pub proxy_headers_refused: AtomicU64,
     /// Exchanges cut by a revocation.
     pub cut: AtomicU64,
     /// Connections made to upstreams.
@@ -67,14 +72,14 @@ pub struct Outcome {
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Upper bounds in microseconds.
-const BUCKETS: [u64; 12] = [
+pub(super) const BUCKETS: [u64; 12] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
     30_000_000,
 ];
 
 /// Counters of a worker that need no label: name, help, and where they are.
 type Plain = (&'static str, &'static str, fn(&WorkerMetrics) -> &AtomicU64);
-const COUNTERS: [Plain; 7] = [
+const COUNTERS: [Plain; 8] = [
     ("connections_accepted", "Connections accepted", |worker| {
         &worker.accepted
     }),
@@ -82,6 +87,11 @@ const COUNTERS: [Plain; 7] = [
         "tls_handshakes_failed",
         "TLS handshakes that failed or came too late",
         |worker| &worker.handshakes_failed,
+    ),
+    (
+        "proxy_headers_refused",
+        "Connections refused because they did not begin as the PROXY protocol has it",
+        |worker| &worker.proxy_headers_refused,
     ),
     (
         "exchanges_cut",
@@ -137,6 +147,63 @@ impl Metrics {
         self.asked(name, help, MetricType::Counter, Box::new(value));
     }
 
+    /// Adds values with labels that are asked for at each scrape and can go up and down.
+    pub fn gauges(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        samples: impl Fn() -> Vec<Sample> + Send + Sync + 'static,
+    ) {
+        self.sampled(name, help, MetricType::Gauge, Box::new(samples));
+    }
+
+    /// Adds values with labels that are asked for at each scrape and only go up.
+    pub fn counters(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        samples: impl Fn() -> Vec<Sample> + Send + Sync + 'static,
+    ) {
+        self.sampled(name, help, MetricType::Counter, Box::new(samples));
+    }
+
+    /// Adds a counter with one label, whose words are `words`; `value` is asked by their index.
+    pub fn counters_by_word(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        (label, words): (&'static str, Vec<&'static str>),
+        value: impl Fn(usize) -> u64 + Send + Sync + 'static,
+    ) {
+        self.registry.register_collector(Box::new(ByWord {
+            name,
+            help,
+            label,
+            words,
+            value: Box::new(value),
+        }));
+    }
+
+    /// Adds a span of time that is asked for at each scrape, where there is one.
+    pub fn span(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        value: impl Fn() -> Option<Duration> + Send + Sync + 'static,
+    ) {
+        self.registry.register_collector(Box::new(Span {
+            name,
+            help,
+            value: Box::new(value),
+        }));
+    }
+
+    /// Adds a histogram of spans of time.
+    pub fn spans(&mut self, name: &'static str, help: &'static str, spans: Arc<Spans>) {
+        let collector = SpansNamed { name, help, spans };
+        self.registry.register_collector(Box::new(collector));
+    }
+
     /// Everything, in the OpenMetrics text format.
     ///
     /// # Errors
@@ -146,6 +213,15 @@ impl Metrics {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    fn sampled(&mut self, name: &'static str, help: &'static str, kind: MetricType, of: Samples) {
+        self.registry.register_collector(Box::new(Sampled {
+            name,
+            help,
+            kind,
+            samples: of,
+        }));
     }
 
     fn asked(&mut self, name: &'static str, help: &'static str, kind: MetricType, value: Value) {
@@ -170,6 +246,7 @@ impl WorkerMetrics {
             accepted: AtomicU64::new(0),
             open: AtomicU64::new(0),
             handshakes_failed: AtomicU64::new(0),
+            proxy_headers_refused: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             upstream_connects: AtomicU64::new(0),
             interim_dropped: AtomicU64::new(0),
@@ -308,7 +385,48 @@ impl fmt::Debug for Asked {
     }
 }
 
-fn counter(encoder: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
+/// One value of a metric with labels.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// What it is the value of.
+    pub labels: Vec<(&'static str, String)>,
+    /// The value.
+    pub value: u64,
+}
+
+type Samples = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+
+struct Sampled {
+    name: &'static str,
+    help: &'static str,
+    kind: MetricType,
+    samples: Samples,
+}
+
+impl Collector for Sampled {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut metric = encoder.encode_descriptor(self.name, self.help, None, self.kind)?;
+        for sample in (self.samples)() {
+            let mut metric = metric.encode_family(&sample.labels)?;
+            if matches!(self.kind, MetricType::Counter) {
+                counter(&mut metric, sample.value)?;
+            } else {
+                metric.encode_gauge(&sample.value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Sampled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sampled")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) fn counter(encoder: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
     encoder.encode_counter::<NoLabelSet, u64, f64>(&value, None)
 }
 
@@ -316,6 +434,6 @@ fn counter(encoder: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
     clippy::cast_precision_loss,
     reason = "a sum of seconds is shown, not counted with"
 )]
-fn seconds(micros: u64) -> f64 {
+pub(super) fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }

@@ -2,11 +2,14 @@
 
 mod access;
 pub mod audit;
+mod causes;
+mod collectors;
 mod line;
 mod log;
 mod metrics;
 
 pub use access::{AccessBuffer, AccessLog, AccessWriter};
+pub use collectors::Spans;
 pub use line::{Line, LineFormat};
 pub use log::{LogError, start_log};
-pub use metrics::{Labels, Metrics, Outcome, WorkerMetrics};
+pub use metrics::{Labels, Metrics, Outcome, Sample, WorkerMetrics};

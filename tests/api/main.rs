@@ -15,6 +15,7 @@ mod login;
 mod logout;
 mod me;
 mod reset;
+mod stale;
 mod support;
 mod users_change;
 mod users_create;

@@ -23,6 +23,22 @@ fn config() -> Config {
     Config::parse(&text, "gateway.toml", Path::new("/etc/dariet"), &env).unwrap()
 }
 
+/// The example of several nodes.
+fn config_of_nodes() -> Config {
+    let secrets = tempfile::tempdir().unwrap();
+    let password = secrets.path().join("redis-password");
+    fs::write(&password, "secret").unwrap();
+    let text = deployed("compose/gateway.toml");
+    let text = text.replace("/run/secrets/redis-password", password.to_str().unwrap());
+    Config::parse(
+        &text,
+        "gateway.toml",
+        Path::new("/etc/dariet"),
+        &Environment::new(),
+    )
+    .unwrap()
+}
+
 /// What stands behind each `name=` of the unit.
 fn unit(name: &str) -> Vec<String> {
     let text = deployed("dariet-gateway.service");
@@ -45,7 +61,9 @@ fn credentials() -> Vec<(String, String)> {
 #[test]
 fn the_unit_and_the_image_have_the_folders_of_the_example() {
     let config = config();
-    let StoreUrl::Embedded(store) = &config.store;
+    let StoreUrl::Embedded(store) = &config.store else {
+        panic!("the example has an embedded store");
+    };
 
     assert_eq!(unit("StateDirectory"), ["dariet"]);
     assert_eq!(unit("RuntimeDirectory"), ["dariet"]);
@@ -58,6 +76,35 @@ fn the_unit_and_the_image_have_the_folders_of_the_example() {
     ] {
         assert!(image.contains(folder), "{folder}");
     }
+}
+
+#[test]
+fn the_nodes_of_the_example_listen_where_the_balancer_looks_for_them() {
+    let config = config_of_nodes();
+
+    let balancer = deployed("compose/haproxy.cfg");
+    for node in ["node-1", "node-2"] {
+        let server = format!("{node}:{}\n", config.server.listen[0].address.port());
+        assert!(balancer.contains(&server), "{server}");
+    }
+    let check = format!("check port {}", config.admin.listen.port());
+    assert!(balancer.contains(&check), "{check}");
+    assert!(config.server.drain_delay >= Duration::from_secs(5));
+}
+
+#[test]
+fn the_users_of_redis_have_the_rights_that_the_documents_name() {
+    let documents = include_str!("../../docs/configuration.md");
+    let begin = documents.find("user dariet on >PASSWORD").unwrap();
+    let named = documents[begin..].split("```").next().unwrap();
+    let named: Vec<_> = named.split_whitespace().skip(2).collect();
+
+    let users = deployed("redis-users.acl");
+    let (default, gateway) = users.trim_end().split_once('\n').unwrap();
+    assert_eq!(default, "user default off");
+    let gateway: Vec<_> = gateway.split_whitespace().collect();
+    assert_eq!(gateway[..2], ["user", "gateway"]);
+    assert_eq!(gateway[2..], named);
 }
 
 #[test]

@@ -23,4 +23,7 @@ mod revocation;
 mod seeing;
 mod server;
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other test programs use more of the world")]
 mod support;
+mod tls;
+mod upstreams;

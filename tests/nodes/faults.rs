@@ -3,47 +3,79 @@
 //! In each the same holds: a revoked credential is not let in later than the bound, and a good one
 //! is never said to be bad.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::json;
+use redis::Value;
+use rustix::process::Signal;
 
-use crate::fleet::{Fleet, MAX_STALENESS, PROMPT};
+use crate::fleet::{Fleet, MAX_STALENESS, PROMPT, at};
+use crate::redis_server::{RedisBuilder, RedisServer};
+use crate::relay::Network;
 use crate::support::message::Call;
-use crate::support::redis::Redis;
-use crate::support::relay::Network;
+use crate::support::service::Scripted;
+use crate::support::wire::End;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_store_is_missed_within_the_bound_and_found_again() {
-    let mut redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let mut redis = RedisBuilder::default()
+        .setting("appendonly yes")
+        .setting("appendfsync always")
+        .start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
 
+    let key = fleet.new_key(0).await;
+    let doomed = fleet.probe(&key.key);
+    doomed[1].gets(200).await;
+
     clients.begin();
+    let revoked = fleet.revoke(0, &key).await;
     redis.kill();
     clients.all_get(503).await;
-    let refused = fleet.nodes[0].call(&Call::get("/x").bearer(&fleet.administrator().token));
-    let refused = refused.await;
+    let call = Call::get("/x").bearer(&fleet.administrator().token);
+    let refused = fleet.nodes[0].call(&call).await;
     assert!(refused.headers.has("retry-after"));
     assert_eq!(refused.refusal(), (503, "store_unavailable".to_owned()));
-    redis.start_again().await;
+    redis.restart();
     clients.all_get(200).await;
 
+    for probe in &doomed {
+        assert_eq!(probe.gets(401).await.code, "key_revoked");
+        probe.was_not_let_in(revoked, MAX_STALENESS);
+    }
     clients.tell("store killed and started again");
     clients.were_never_refused();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_store_is_missed_within_the_bound_and_found_again() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
 
+    let key = fleet.new_key(0).await;
+    let doomed = fleet.probe(&key.key);
+    doomed[1].gets(200).await;
+
+    let user = fleet.nodes[0].new_user("logs-out", "viewer").await;
+    let doomed = fleet.probe(&user.token);
+    doomed[1].gets(200).await;
+
     clients.begin();
-    redis.pause();
+    redis.signal(Signal::STOP);
+    let log_out = Call::post("/api/auth/logout").bearer(&user.token);
+    let unknown = fleet.nodes[0].call(&log_out).await;
+    let said = Instant::now();
+    assert_eq!(unknown.refusal(), (503, "outcome_unknown".to_owned()));
     clients.all_get(503).await;
-    redis.resume();
+    redis.signal(Signal::CONT);
     clients.all_get(200).await;
 
+    // It is cancelled at once where it was asked for, and repeated until it is known.
+    for probe in &doomed {
+        assert_eq!(probe.gets(401).await.code, "session_revoked");
+    }
+    doomed[0].was_not_let_in(said, Duration::ZERO);
     clients.tell("store paused and resumed");
     clients.were_never_refused();
 }
@@ -60,8 +92,8 @@ async fn a_node_whose_connection_is_half_open_lets_nobody_in_past_the_bound() {
 
 /// One of two nodes loses the store; what is revoked on the other meanwhile must not work there.
 async fn cut_off(network: Network, what: &str) {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
     let key = fleet.new_key(0).await;
     let doomed = fleet.probe(&key.key);
@@ -84,19 +116,16 @@ async fn cut_off(network: Network, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flicker_of_the_connection_costs_no_request() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(1, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(1, at(&redis)).await;
     let mut clients = fleet.watch().await;
 
     clients.begin();
-    for _ in 0..3 {
+    for connects in 2..5 {
         fleet.networks[0].set(Network::Cut);
         fleet.networks[0].set(Network::Whole);
-        fleet.nodes[0]
-            .node()
-            .log
-            .wait_for("the link to be back", |line| line["message"] == "store link up")
-            .await;
+        let connected = format!("dariet_store_link_connects_total {connects}");
+        fleet.nodes[0].metric(&connected).await;
         clients.all_get(200).await;
     }
 
@@ -107,8 +136,8 @@ async fn a_flicker_of_the_connection_costs_no_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_a_second_late_is_still_fresh_enough() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::with(2, at(&redis), "max_staleness = \"10s\"\n").await;
     let mut clients = fleet.watch().await;
     let key = fleet.new_key(0).await;
     let doomed = fleet.probe(&key.key);
@@ -131,21 +160,25 @@ async fn a_store_that_is_a_second_late_is_still_fresh_enough() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_store_refuses_changes_and_goes_on_otherwise() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let mut clients = fleet.watch().await;
     let key = fleet.new_key(0).await;
 
     clients.begin();
-    redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    let call = Call::delete(&format!("/api/api-keys/{}", key.id)).bearer(&fleet.administrator().token);
-    let refused = fleet.nodes[0].call(&call).await;
+    redis.ask::<Value>(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = fleet.nodes[0].call(&fleet.deletion_of(&key)).await;
     assert_eq!(refused.refusal(), (503, "store_unavailable".to_owned()));
     let call = Call::get("/x").bearer(&key.key);
     fleet.nodes[1].call(&call).await.expect(200);
-    redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
-    fleet.revoke(0, &key).await;
+    redis.ask::<Value>(&["CONFIG", "SET", "maxmemory", "0"]);
+    let doomed = fleet.probe(&key.key);
+    let revoked = fleet.revoke(0, &key).await;
+    doomed[1].gets(401).await;
     clients.all_get(200).await;
+
+    doomed[0].was_not_let_in(revoked, Duration::ZERO);
+    doomed[1].was_not_let_in(revoked, PROMPT);
 
     clients.tell("store full");
     clients.were_never_refused();
@@ -153,77 +186,40 @@ async fn a_full_store_refuses_changes_and_goes_on_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_lost_everything_is_not_taken_for_the_old_one() {
-    let redis = Redis::start().await;
-    let other = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
-    let mut clients = fleet.watch().await;
-
-    clients.begin();
-    for network in &fleet.networks {
-        network.lead_to(other.address());
+async fn exchanges_in_flight_go_on_past_the_bound_unless_they_are_to_be_cut() {
+    let mut redis = RedisServer::start();
+    let service = Scripted::start().await;
+    let fleet = Fleet::of(1, at(&redis)).await;
+    let mut nodes = Vec::new();
+    for on_stale in ["keep", "cut"] {
+        let lines = format!("url = \"{}\"\non_stale = \"{on_stale}\"\n", redis.url());
+        let setup = fleet.setup(at(&redis)).store(&lines);
+        let setup = setup.upstream("scripted", service.address);
+        nodes.push(setup.route("/scripted", "scripted", "").start_empty().await);
     }
-    clients.all_get(503).await;
-    let call = Call::get("/x").bearer(&fleet.administrator().token);
-    for node in &fleet.nodes {
-        node.node()
-            .log
-            .wait_for("the store to be missed", |line| line["message"] == "store replaced")
+    let call = Call::get("/scripted").bearer(&fleet.administrator().token);
+    let mut exchanges = Vec::new();
+    for node in &nodes {
+        let mut client = node.wire().await;
+        client.send(call.bytes()).await;
+        let mut answering = service.accept().await;
+        answering.request().await;
+        answering
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nmore")
             .await;
-        let refusal = node.call(&call).await.refusal();
-        assert_eq!(refusal, (503, "store_replaced".to_owned()));
+        client.head().await;
+        assert_eq!(client.exactly(4).await.unwrap(), "more");
+        exchanges.push((client, answering));
     }
-    assert_eq!(other.command(&["DBSIZE"]).trim(), "0");
-    for network in &fleet.networks {
-        network.lead_to(redis.address());
-    }
-    clients.all_get(200).await;
 
-    clients.tell("empty store in the old one's place");
-    clients.were_never_refused();
-}
+    redis.kill();
 
-#[tokio::test(flavor = "multi_thread")]
-async fn another_store_at_the_same_address_is_not_taken_for_the_old_one() {
-    let (redis, other) = (Redis::start().await, Redis::start().await);
-    let fleet = Fleet::of(2, redis.address()).await;
-    let stranger = Fleet::of(1, other.address()).await;
-    let mut clients = fleet.watch().await;
-
-    clients.begin();
-    fleet.networks[1].lead_to(other.address());
-    clients.get_from(1, 503).await;
-    let call = Call::get("/x").bearer(&stranger.administrator().token);
-    let refusal = fleet.nodes[1].call(&call).await.refusal();
-    assert_eq!(refusal.0, 503, "{}", refusal.1);
-    fleet.networks[1].lead_to(redis.address());
-    clients.all_get(200).await;
-
-    clients.tell("another store");
-    clients.were_never_refused();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_became_a_replica_is_not_believed() {
-    let (redis, other) = (Redis::start().await, Redis::start().await);
-    let fleet = Fleet::of(2, redis.address()).await;
-    let mut clients = fleet.watch().await;
-
-    clients.begin();
-    let port = other.address().port().to_string();
-    // What a failover does to the old primary; here the new one is empty, and nobody follows it.
-    redis.command(&["CONFIG", "SET", "replica-serve-stale-data", "yes"]);
-    other.pause();
-    redis.command(&["REPLICAOF", "127.0.0.1", &port]);
-    clients.all_get(503).await;
-    let change = Call::new("PATCH", &format!("/api/auth/users/{}", fleet.administrator().user))
-        .bearer(&fleet.administrator().token)
-        .json(&json!({"name": "Other"}));
-    assert_eq!(fleet.nodes[0].call(&change).await.status, 503);
-    redis.command(&["REPLICAOF", "NO", "ONE"]);
-    other.resume();
-    clients.all_get(200).await;
-
-    clients.tell("store demoted and promoted again");
-    clients.were_never_refused();
+    let (mut cut, _) = exchanges.pop().unwrap();
+    let (rest, end) = cut.rest().await;
+    assert_eq!((&rest[..], end), (&b""[..], End::Reset));
+    nodes[0].metric("dariet_store_knowledge_fresh 0").await;
+    assert_eq!(nodes[0].call(&call).await.status, 503);
+    let (mut kept, mut answering) = exchanges.pop().unwrap();
+    answering.send(" more").await;
+    assert_eq!(kept.exactly(5).await.unwrap(), " more");
 }

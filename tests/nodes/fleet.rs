@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::probe::Probe;
+use super::probe::{Probe, Seen};
+use super::redis_server::{RedisBuilder, RedisServer};
+use super::relay::Relay;
 use crate::support::accounts::{Key, Session};
+use crate::support::message::Call;
 use crate::support::node;
-use crate::support::relay::Relay;
 use crate::support::service::Service;
 use crate::support::setup::Setup;
 use crate::support::world::World;
@@ -39,7 +41,9 @@ impl Fleet {
     pub async fn with(count: usize, redis: SocketAddr, store: &str) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let mut create = node::command(&keys.path().join("none.toml"));
-        create.args(["signing-key", "create"]).arg(keys.path().join("a.pem"));
+        create
+            .args(["signing-key", "create"])
+            .arg(keys.path().join("a.pem"));
         assert!(create.output().unwrap().status.success());
         let mut fleet = Self {
             nodes: Vec::new(),
@@ -98,6 +102,18 @@ impl Fleet {
         Instant::now()
     }
 
+    /// Waits until a node has doubted all that it knew, for this reason.
+    pub async fn doubts(&self, node: usize, reason: &str) {
+        let log = &self.nodes[node].node().log;
+        log.wait_for("a doubt", |line| line["reason"] == reason)
+            .await;
+    }
+
+    /// The request that deletes a key.
+    pub fn deletion_of(&self, key: &Key) -> Call {
+        Call::delete(&format!("/api/api-keys/{}", key.id)).bearer(&self.administrator().token)
+    }
+
     /// Asks every node with this credential.
     pub fn probe(&self, credential: &str) -> Vec<Probe> {
         let nodes = self.nodes.iter();
@@ -119,6 +135,16 @@ impl Fleet {
     }
 }
 
+/// Where a server listens.
+pub fn at(server: &RedisServer) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], server.port))
+}
+
+/// A server that follows the one at this address.
+pub fn replica_of(primary: SocketAddr) -> RedisServer {
+    RedisBuilder::default().replica_of(primary.port()).start()
+}
+
 /// Clients with good credentials at every node.
 pub struct Clients {
     keys: Vec<Probe>,
@@ -131,6 +157,13 @@ impl Clients {
     pub async fn all_get(&self, status: u16) {
         for probe in self.keys.iter().chain(&self.sessions) {
             probe.gets(status).await;
+        }
+    }
+
+    /// Waits until every client has an answer that `is_it` says yes to.
+    pub async fn all_find(&self, what: &str, is_it: impl Fn(&Seen) -> bool) {
+        for probe in self.keys.iter().chain(&self.sessions) {
+            probe.finds(what, &is_it).await;
         }
     }
 

@@ -15,12 +15,19 @@
 )]
 #![expect(unreachable_pub, reason = "modules of one test program")]
 
+mod clocks;
+mod command_line;
 mod failover;
 mod faults;
 mod fleet;
 mod probe;
+#[path = "../support/redis.rs"]
+#[expect(dead_code, reason = "other test programs use more of it")]
+mod redis_server;
+mod relay;
+mod replaced;
 mod revocation;
-mod together;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other test programs use more of the world")]
 mod support;
+mod together;

@@ -4,18 +4,18 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::fleet::{Fleet, PROMPT};
+use crate::fleet::{Fleet, PROMPT, at};
 use crate::probe::Probe;
+use crate::redis_server::RedisServer;
 use crate::support::message::Call;
-use crate::support::redis::Redis;
 use crate::support::service::Scripted;
 use crate::support::wire::End;
 use crate::support::world::Version;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_deleted_on_one_node_fails_on_the_others() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(3, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(3, at(&redis)).await;
     let key = fleet.new_key(0).await;
     let probes = fleet.probe(&key.key);
     for probe in &probes {
@@ -34,11 +34,11 @@ async fn a_key_deleted_on_one_node_fails_on_the_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_in_flight_on_other_nodes_are_cut() {
-    let redis = Redis::start().await;
+    let redis = RedisServer::start();
     let service = Scripted::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let fleet = Fleet::of(2, at(&redis)).await;
     let node = fleet
-        .setup(redis.address())
+        .setup(at(&redis))
         .upstream("scripted", service.address)
         .route("/scripted", "scripted", "")
         .start_empty()
@@ -69,8 +69,8 @@ async fn requests_in_flight_on_other_nodes_are_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_revocation_reaches_the_other_nodes() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let (here, there) = (&fleet.nodes[0], &fleet.nodes[1]);
 
     let user = here.new_user("logs-out", "viewer").await;
@@ -103,8 +103,8 @@ async fn every_kind_of_revocation_reaches_the_other_nodes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_role_counts_on_every_node() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
     let (here, there) = (&fleet.nodes[0], &fleet.nodes[1]);
     let user = here.new_user("rises", "viewer").await;
     let list = Call::get("/api/auth/users").bearer(&user.token);
@@ -120,8 +120,8 @@ async fn a_changed_role_counts_on_every_node() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_new_works_on_every_node_at_once() {
-    let redis = Redis::start().await;
-    let fleet = Fleet::of(2, redis.address()).await;
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(2, at(&redis)).await;
 
     for _ in 0..50 {
         let key = fleet.new_key(0).await;

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test that cannot go on says so by panicking"
@@ -15,5 +16,9 @@ mod damage;
 mod embedded;
 mod full_disk;
 mod model;
+mod redis;
+#[path = "../support/redis.rs"]
+#[expect(unreachable_pub, reason = "it is made for all test programs")]
+mod redis_server;
 mod suite;
 mod support;

@@ -2,15 +2,15 @@
 
 mod rules;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dariet_gateway::domain::{Digest, KeyId, Role, SessionId, UserId};
-use dariet_gateway::store::{Embedded, LiveReset, RevokedSession, Store, StoreError};
+use dariet_gateway::store::{Embedded, LiveReset, RevokedSession, StoreError};
 use proptest::prelude::*;
 
 use self::rules::{Answered, MAX_KEYS, Model};
-use crate::support::{at, days, email, key, user, wait};
+use crate::redis::on_one_server;
+use crate::support::{Made, at, days, email, key, user, wait};
 
 /// A call, on subjects from a small world so that calls meet.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ fn call() -> impl Strategy<Value = Call> {
 /// The model and the store side by side.
 struct Pair {
     model: Model,
-    store: Arc<Embedded>,
+    store: Made,
 }
 
 fn bytes(kind: u8, number: u8) -> [u8; 16] {
@@ -315,6 +315,16 @@ impl Pair {
     }
 }
 
+fn follow(model: Model, store: Made, calls: Vec<Call>) -> Model {
+    let mut pair = Pair { model, store };
+    for call in calls {
+        let (expected, answered) = wait(pair.call(call.clone()));
+        assert_eq!(answered, expected, "{call:?}");
+        wait(pair.compare());
+    }
+    pair.model
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -322,17 +332,26 @@ proptest! {
     fn the_store_does_what_the_model_does(calls in prop::collection::vec(call(), 1..60)) {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("store.db");
-        let store = Embedded::open(&path).unwrap();
-        let mut pair = Pair { model: Model::default(), store };
 
-        for call in calls {
-            let (expected, answered) = wait(pair.call(call.clone()));
-            assert_eq!(answered, expected, "{call:?}");
-            wait(pair.compare());
-        }
+        let model = follow(Model::default(), Embedded::open(&path).unwrap(), calls);
 
-        let Pair { model, store } = pair;
-        drop(store);
         wait(Pair { model, store: Embedded::open(&path).unwrap() }.compare());
     }
+}
+
+#[test]
+fn the_store_in_redis_does_what_the_model_does() {
+    let make = on_one_server();
+    let config = ProptestConfig {
+        cases: 12,
+        ..ProptestConfig::default()
+    };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+
+    let checked = runner.run(&prop::collection::vec(call(), 1..60), |calls| {
+        follow(Model::default(), make(), calls);
+        Ok(())
+    });
+
+    checked.unwrap();
 }

@@ -8,10 +8,17 @@ pub(crate) mod sessions;
 pub(crate) mod sweeping;
 pub(crate) mod users;
 
-/// Tests of every promise on the stores that `$make` (a `&dyn Fn() -> Arc<dyn Store>`) makes.
+/// Tests of every promise on the stores that `$make` (a `&dyn Fn() -> Arc<dyn Store>`) makes: a test
+/// each, or one test of all of them where what they need is dear to start.
 macro_rules! contract {
     ($make:expr) => {
-        $crate::suite::contract! { $make;
+        $crate::suite::contract! { @promises each $make }
+    };
+    (in one test, $make:expr) => {
+        $crate::suite::contract! { @promises one $make }
+    };
+    (@promises $how:ident $make:expr) => {
+        $crate::suite::contract! { @$how $make;
             users: a_user_is_found_by_id_and_by_every_spelling_of_their_address;
             users: an_address_belongs_to_one_user;
             users: an_address_that_was_given_up_is_free_and_finds_nobody;
@@ -46,7 +53,17 @@ macro_rules! contract {
             sweeping: a_sweep_leaves_what_lives;
         }
     };
-    ($make:expr; $($module:ident: $promise:ident;)*) => {
+    (@one $make:expr; $($module:ident: $promise:ident;)*) => {
+        #[test]
+        fn every_promise_is_kept() {
+            let make = $make;
+            $(
+                println!(stringify!($promise));
+                $crate::support::wait($crate::suite::$module::$promise(make));
+            )*
+        }
+    };
+    (@each $make:expr; $($module:ident: $promise:ident;)*) => {
         $(#[test]
         fn $promise() {
             $crate::support::wait($crate::suite::$module::$promise($make));

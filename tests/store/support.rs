@@ -83,7 +83,9 @@ pub(crate) fn session(owner: &UserRecord, forget_at: Timestamp) -> RevokedSessio
 }
 
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.unwrap().block_on(future)
 }
 

@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod http2;
 pub mod lines;
 pub mod message;
+pub mod names;
 pub mod node;
 pub mod service;
 pub mod setup;

@@ -20,7 +20,12 @@ pub struct Node {
 impl Node {
     /// Starts `serve`; it may not be ready yet.
     pub fn spawn(config: &Path) -> Self {
-        let mut child = command(config)
+        Self::run(command(config))
+    }
+
+    /// The same with a binary that was told more than where its configuration is.
+    pub fn run(mut command: Command) -> Self {
+        let mut child = command
             .arg("serve")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -45,6 +50,16 @@ impl Node {
             .iter()
             .find(|line| line["message"] == "listening" && line["scheme"] == scheme)?;
         Some(line["address"].as_str().unwrap().parse().unwrap())
+    }
+
+    /// Where its clients' listeners are, in the order of the configuration.
+    pub fn listeners(&self) -> Vec<SocketAddr> {
+        let lines = self.log.json();
+        let listening = lines.iter().filter(|line| line["message"] == "listening");
+        let clients = listening.filter(|line| line["scheme"] != "admin");
+        clients
+            .map(|line| line["address"].as_str().unwrap().parse().unwrap())
+            .collect()
     }
 
     /// Sends it a signal.
@@ -77,6 +92,14 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Has a program go by a clock that is so much ahead, such as `-60s`.
+pub fn set_clock(command: &mut Command, ahead: &str) {
+    command
+        .env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1")
+        .env("FAKETIME", ahead)
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
 }
 
 /// The binary, told where its configuration is.

@@ -1,11 +1,11 @@
 //! Services behind the gateway: one that answers by itself, one that does what the test says.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -38,7 +38,19 @@ impl Service {
     pub async fn answering_with(
         answers: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
-        let listener = listen().await;
+        Self::over(listen().await, answers)
+    }
+
+    /// Answers with the body of the request, at an address of the test's choice.
+    pub async fn echo_at(address: impl ToSocketAddrs) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        Self::over(listener, |request| answer(&request.body))
+    }
+
+    fn over(
+        listener: TcpListener,
+        answers: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let (told, requests) = mpsc::unbounded_channel();
         let connections = Arc::<AtomicUsize>::default();
         let address = listener.local_addr().unwrap();
@@ -62,6 +74,11 @@ impl Service {
     pub async fn next(&mut self) -> Request {
         let request = within("a request at the service", self.requests.recv()).await;
         request.unwrap()
+    }
+
+    /// The requests that came and were not taken yet.
+    pub fn taken(&mut self) -> Vec<Request> {
+        std::iter::from_fn(|| self.requests.try_recv().ok()).collect()
     }
 
     /// Whether every request that came was taken by [`Self::next`].
@@ -113,6 +130,11 @@ impl Scripted {
         Self { address, listener }
     }
 
+    /// The next connection, however long it takes.
+    pub async fn accept_at_last(&self) -> Wire {
+        Wire::of_plain(self.listener.accept().await.unwrap().0)
+    }
+
     /// The next connection.
     pub async fn accept(&self) -> Wire {
         let accepted = within("a connection to the service", self.listener.accept()).await;
@@ -121,8 +143,14 @@ impl Scripted {
 }
 
 /// An address where nothing listens.
-pub async fn nowhere() -> SocketAddr {
-    listen().await.local_addr().unwrap()
+pub fn nowhere() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    // Nobody else gets the port while this process holds it; the test itself may listen there later.
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 /// A plain 200 with this body.

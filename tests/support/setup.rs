@@ -14,11 +14,15 @@ use super::world::World;
 #[derive(Debug, Default, Clone)]
 pub struct Setup {
     listen: Vec<&'static str>,
+    /// More elements of `listen`, as TOML.
+    listeners: String,
     server: String,
+    tls: String,
     upstreams: String,
     routes: String,
     more: String,
     store: Option<String>,
+    clock: Option<&'static str>,
     log_level: &'static str,
 }
 
@@ -44,6 +48,18 @@ impl Setup {
         self
     }
 
+    /// Adds a listener that is a table, without its braces.
+    pub fn listener(mut self, table: &str) -> Self {
+        self.listeners.push_str(&format!(", {{ {table} }}"));
+        self
+    }
+
+    /// Adds lines to `[server.tls]`, and tables behind it.
+    pub fn tls(mut self, lines: &str) -> Self {
+        self.tls.push_str(&format!("{lines}\n"));
+        self
+    }
+
     /// Adds lines to `[server]`.
     pub fn server(mut self, lines: &str) -> Self {
         self.server.push_str(&format!("{lines}\n"));
@@ -59,6 +75,13 @@ impl Setup {
     pub fn upstream_of(mut self, name: &str, servers: &[SocketAddr], lines: &str) -> Self {
         let servers: Vec<_> = servers.iter().map(|at| format!("http://{at}")).collect();
         let upstream = format!("[upstreams.{name}]\nservers = {servers:?}\n{lines}\n");
+        self.upstreams.push_str(&upstream);
+        self
+    }
+
+    /// Adds an upstream whose servers are written as the test says.
+    pub fn upstream_at(mut self, name: &str, servers: &str, lines: &str) -> Self {
+        let upstream = format!("[upstreams.{name}]\nservers = [{servers}]\n{lines}\n");
         self.upstreams.push_str(&upstream);
         self
     }
@@ -87,6 +110,12 @@ impl Setup {
         self
     }
 
+    /// Has the gateway go by a clock that is so much ahead, such as `-60s`.
+    pub const fn clock(mut self, ahead: &'static str) -> Self {
+        self.clock = Some(ahead);
+        self
+    }
+
     /// Writes the configuration into a fresh folder.
     pub fn write(&self) -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -100,6 +129,7 @@ impl Setup {
     pub async fn start(&self) -> World {
         let (folder, config) = self.write();
         let mut world = World::of(folder, config);
+        world.set_clock(self.clock);
         world.make_administrator();
         world.start().await;
         world.log_in_administrator().await;
@@ -110,6 +140,7 @@ impl Setup {
     pub async fn start_empty(&self) -> World {
         let (folder, config) = self.write();
         let mut world = World::of(folder, config);
+        world.set_clock(self.clock);
         world.start().await;
         world
     }
@@ -118,23 +149,29 @@ impl Setup {
         let folder = folder.display();
         let Self {
             listen,
+            listeners,
             server,
+            tls,
             upstreams,
             routes,
             more,
             store,
             log_level,
+            clock: _,
         } = self;
+        let listen: Vec<_> = listen.iter().map(|at| format!("{at:?}")).collect();
+        let listen = listen.join(", ");
         let own = format!("url = \"embedded:{folder}/data/gateway.db\"");
         let store = store.as_ref().unwrap_or(&own);
         format!(
             r#"
 [server]
-listen = {listen:?}
+listen = [{listen}{listeners}]
 {server}
 [server.tls]
 certificate = "{folder}/gateway.crt"
 private_key = "{folder}/gateway.key"
+{tls}
 
 [admin]
 listen = "127.0.0.1:0"

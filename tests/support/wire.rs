@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::message::{Answer, Call, Fields, Request};
 use super::within;
@@ -60,7 +59,11 @@ impl Wire {
         Self::new(stream, End::Fin)
     }
 
-    pub fn of_tls(stream: TlsStream<TcpStream>) -> Self {
+    pub fn of_unix(stream: UnixStream) -> Self {
+        Self::new(stream, End::Fin)
+    }
+
+    pub fn of_tls(stream: impl Io + 'static) -> Self {
         Self::new(stream, End::CloseNotify)
     }
 

@@ -17,7 +17,7 @@ use super::accounts::Session;
 use super::certificates;
 use super::http2::Http2;
 use super::message::{Answer, Call};
-use super::node::{Node, command};
+use super::node::{Node, command, set_clock};
 use super::wire::Wire;
 use super::within;
 
@@ -26,6 +26,7 @@ pub struct World {
     /// Gone with its files when the world is.
     _folder: TempDir,
     config: PathBuf,
+    clock: Option<&'static str>,
     node: Option<Node>,
     administrator: Option<Session>,
 }
@@ -52,14 +53,24 @@ impl World {
         Self {
             _folder: folder,
             config,
+            clock: None,
             node: None,
             administrator: None,
         }
     }
 
+    /// Has it go by a clock that is so much ahead from its next start on.
+    pub const fn set_clock(&mut self, ahead: Option<&'static str>) {
+        self.clock = ahead;
+    }
+
     /// Starts the gateway and waits until it serves.
     pub async fn start(&mut self) {
-        let node = Node::spawn(&self.config);
+        let mut command = command(&self.config);
+        if let Some(ahead) = self.clock {
+            set_clock(&mut command, ahead);
+        }
+        let node = Node::run(command);
         node.ready().await;
         self.node = Some(node);
     }
@@ -101,6 +112,22 @@ impl World {
     pub async fn ask_ops(&self, path: &str) -> Answer {
         let mut wire = Wire::plain(self.ops()).await;
         wire.call(&Call::get(path)).await
+    }
+
+    /// The metrics as they are now.
+    pub async fn metrics(&self) -> String {
+        let answer = self.ask_ops("/metrics").await.expect(200);
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    }
+
+    /// Waits until the metrics have this line.
+    pub async fn metric(&self, line: &str) {
+        let wait = async {
+            while !self.metrics().await.lines().any(|other| other == line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(line, wait).await;
     }
 
     /// A new connection for HTTP/1.1 over TLS.
@@ -150,7 +177,8 @@ impl World {
         handshake(stream, protocols, versions).await
     }
 
-    async fn tls_over(&self, stream: TcpStream, protocols: &[&[u8]]) -> TlsStream<TcpStream> {
+    /// TLS over a connection that is there.
+    pub async fn tls_over(&self, stream: TcpStream, protocols: &[&[u8]]) -> TlsStream<TcpStream> {
         handshake(stream, protocols, ALL_VERSIONS).await
     }
 

@@ -12,10 +12,11 @@ use crate::config::{Config, Environment, Mistakes};
 
 const REFERENCE: &str = include_str!("../../../config/gateway.toml");
 const MANUAL: &str = include_str!("../../../docs/configuration.md");
+const SECURITY: &str = include_str!("../../../SECURITY.md");
 
 /// The settings whose value in the reference is an example, since they have no default or one that
 /// depends on the machine.
-const EXAMPLES: [&str; 19] = [
+const EXAMPLES: [&str; 51] = [
     "mail.ca",
     "mail.from",
     "mail.password",
@@ -25,16 +26,48 @@ const EXAMPLES: [&str; 19] = [
     "routes.allow",
     "routes.allow.methods",
     "routes.allow.role",
+    "routes.connect_timeout",
     "routes.host",
+    "routes.idle_timeout",
     "routes.path",
     "routes.public",
+    "routes.response_timeout",
+    "routes.timeout",
     "routes.upstream",
+    "server.listen",
+    "server.listen.address",
+    "server.listen.redirect",
     "server.tls.certificate",
+    "server.tls.certificates.certificate",
+    "server.tls.certificates.private_key",
+    "server.tls.client_ca",
+    "server.tls.client_certificates",
+    "server.tls.client_crl",
+    "server.tls.hsts",
     "server.tls.private_key",
     "server.workers",
     "sessions.signing_keys.file",
     "sessions.signing_keys.sign_from",
+    "store.ca",
+    "store.client_certificate",
+    "store.client_key",
+    "store.password",
+    "store.password_file",
+    "store.sentinel_password",
+    "store.sentinel_password_file",
+    "store.sentinel_user",
+    "store.url",
+    "store.user",
+    "upstreams.*.health_check.host",
+    "upstreams.*.health_check.path",
     "upstreams.*.servers",
+    "upstreams.*.servers.url",
+    "upstreams.*.servers.weight",
+    "upstreams.*.timeout",
+    "upstreams.*.tls.ca",
+    "upstreams.*.tls.client_certificate",
+    "upstreams.*.tls.client_key",
+    "upstreams.*.tls.server_name",
 ];
 
 /// What the environment of a service holds, as the documents use it.
@@ -45,7 +78,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("smtp-password"), "hunter2\n").unwrap();
+        for secret in ["smtp-password", "redis-password"] {
+            fs::write(folder.path().join(secret), "hunter2\n").unwrap();
+        }
         Self { folder }
     }
 
@@ -54,6 +89,7 @@ impl World {
         let set = [
             ("CREDENTIALS_DIRECTORY", folder),
             ("SMTP_PASSWORD", "hunter2"),
+            ("REDIS_PASSWORD", "hunter2"),
         ];
         Environment::from(set.map(|(name, value)| (name.to_owned(), value.to_owned())))
     }
@@ -173,7 +209,9 @@ fn the_reference_shows_every_setting_and_no_other() {
     let names = reference().into_iter().map(|(name, _)| name);
     let shown: BTreeSet<String> = names.filter(|name| name != "upstreams.*").collect();
 
-    assert_eq!(shown, known(&world, &all_in_use()));
+    let mut all = known(&world, &all_in_use());
+    all.extend(known(&world, &alternatives_in_use()));
+    assert_eq!(shown, all);
 }
 
 #[test]
@@ -240,6 +278,54 @@ fn rows_of(section: &str) -> Vec<&'static str> {
         }
     }
     rows
+}
+
+#[test]
+fn every_bound_that_is_promised_is_the_one_that_holds() {
+    let settings = reference();
+    let (mut set, mut fixed) = (0, 0);
+    for row in SECURITY.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let cells: Vec<_> = row.trim_end_matches(" |").split(" | ").collect();
+        let [_, bound, place] = cells[..] else {
+            continue;
+        };
+        if let Some(setting) = place.strip_prefix("`[") {
+            let (section, key) = setting.trim_end_matches('`').split_once("] ").unwrap();
+            let path = format!("{section}.{key}");
+            let value = bound.trim_matches('`').to_owned();
+            let quoted = format!("{value:?}");
+            let holds = |value: String| settings.contains(&(path.clone(), Some(value)));
+            assert!(holds(value) || holds(quoted), "{path} is not {bound}");
+            set += 1;
+        } else if let Some((file, name)) = place.split_once("` `") {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file.trim_start_matches('`'));
+            let source = fs::read_to_string(file).unwrap();
+            let name = name.trim_end_matches('`');
+            assert_eq!(constant(&source, name), number(bound), "{name}");
+            fixed += 1;
+        }
+    }
+    assert!(set > 20 && fixed > 10, "{set} and {fixed} rows were held");
+}
+
+/// The value of a constant, which is a product of numbers.
+fn constant(source: &str, name: &str) -> u64 {
+    let (_, from) = source.split_once(&format!("const {name}: ")).unwrap();
+    let (_, from) = from.split_once(" = ").unwrap();
+    let (value, _) = from.split_once(';').unwrap();
+    let factors = value.replace('_', "");
+    let factors = factors
+        .split('*')
+        .map(|factor| factor.trim().parse::<u64>());
+    factors.map(Result::unwrap).product()
+}
+
+/// A number, or a size in KiB.
+fn number(text: &str) -> u64 {
+    match text.strip_suffix(" KiB") {
+        Some(size) => size.parse::<u64>().unwrap() * 1024,
+        None => text.parse().unwrap(),
+    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ use super::{Config, Environment, Mistakes};
 fn parse(text: &str) -> Result<Config, Mistakes> {
     let env = [
         ("SMTP_PASSWORD", "hunter2"),
+        ("REDIS_PASSWORD", "hunter2"),
+        ("REDIS_URL", "rediss://ada:hunter2@redis.example.com/1"),
         ("MANY", "250"),
         ("HOST", "10.0.0.9"),
     ];

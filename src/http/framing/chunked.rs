@@ -117,7 +117,7 @@ fn with_digit(size: u64, digits: usize, digit: u8) -> Result<Chunked, FramingErr
 /// How many bytes the trailers have, to the empty line that ends them; 0 while they are not whole.
 fn read_trailers(lines: &mut Lines, bytes: &[u8]) -> Result<usize, FramingError> {
     let within = bytes.get(..MAX_TRAILERS).unwrap_or(bytes);
-    while let Some(line) = lines.next(within)? {
+    while let Some((_, line)) = lines.next(within)? {
         if line.is_empty() {
             return Ok(lines.length());
         }

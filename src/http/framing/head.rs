@@ -1,13 +1,39 @@
 //! The head of a request.
 
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, request};
+
 use super::FramingError;
 use super::line::{Lines, no_text, split_field};
 use crate::http::octet::{is_host, is_token, trim};
+use crate::http::values::MAX_FIELDS;
+
+/// The head of a request, with what it says of its connection.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// Method, target, version and headers.
+    pub parts: request::Parts,
+    /// Whether the client wants to send another request behind this one.
+    pub wants_more: bool,
+    /// Whether the client waits for a 100 before it sends the body.
+    pub expects_continue: bool,
+    /// Whether the client takes trailers.
+    pub takes_trailers: bool,
+}
 
 /// A head that is being read.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     lines: Lines,
+    method: Range<usize>,
+    target: Range<usize>,
+    fields: Vec<Field>,
+    is_close: bool,
+    is_keep_alive: bool,
+    expects_continue: bool,
+    takes_trailers: bool,
     version: Option<Version>,
     is_connect: bool,
     has_host: bool,
@@ -30,6 +56,16 @@ enum Version {
     Http11,
 }
 
+/// Where a header stands in the head.
+#[derive(Debug)]
+struct Field {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+/// Most requests have no more; the room for them is taken at once.
+const USUAL_FIELDS: usize = 16;
+
 impl Head {
     /// Reads on. A whole head has a length of its own, and says what follows it.
     pub(super) fn read(
@@ -38,8 +74,8 @@ impl Head {
         max: usize,
     ) -> Result<Option<(usize, Body)>, FramingError> {
         let within = bytes.get(..max).unwrap_or(bytes);
-        while let Some(line) = self.lines.next(within)? {
-            if let Some(body) = self.take(line)? {
+        while let Some((start, line)) = self.lines.next(within)? {
+            if let Some(body) = self.take(start, line)? {
                 return Ok(Some((self.lines.length(), body)));
             }
         }
@@ -59,19 +95,46 @@ impl Head {
         held > empty
     }
 
-    /// Takes one line; the empty one ends the head.
-    fn take(&mut self, line: &[u8]) -> Result<Option<Body>, FramingError> {
+    /// The head as a request's, once `bytes` are all of it.
+    pub(super) fn parse(self, bytes: &Bytes) -> Result<RequestHead, FramingError> {
+        let is_old = self.version == Some(Version::Http10);
+        let (mut parts, ()) = Request::new(()).into_parts();
+        let method = bytes.get(self.method).unwrap_or_default();
+        parts.method = Method::from_bytes(method).map_err(|_| FramingError::RequestLine)?;
+        let target = bytes.slice(self.target);
+        parts.uri = Uri::from_maybe_shared(target).map_err(|_| FramingError::Target)?;
+        if is_old {
+            parts.version = http::Version::HTTP_10;
+        }
+        parts.headers = HeaderMap::with_capacity(self.fields.len());
+        for field in self.fields {
+            let name = bytes.get(field.name).unwrap_or_default();
+            let name = HeaderName::from_bytes(name).map_err(|_| FramingError::HeaderName)?;
+            let value = HeaderValue::from_maybe_shared(bytes.slice(field.value));
+            let value = value.map_err(|_| FramingError::HeaderValue)?;
+            parts.headers.append(name, value);
+        }
+        Ok(RequestHead {
+            parts,
+            wants_more: !self.is_close && (!is_old || self.is_keep_alive),
+            expects_continue: self.expects_continue && !is_old,
+            takes_trailers: self.takes_trailers,
+        })
+    }
+
+    /// Takes one line, which begins at `start`; the empty one ends the head.
+    fn take(&mut self, start: usize, line: &[u8]) -> Result<Option<Body>, FramingError> {
         match (self.version, line) {
             (Some(version), []) => self.end(version).map(Some),
-            (Some(_), field) => self.take_field(field).map(|()| None),
+            (Some(_), field) => self.take_field(start, field).map(|()| None),
             // Old clients add one to the body before (RFC 9112 §2.2).
             (None, []) if self.lines.length() == EMPTY_LINE => Ok(None),
             (None, []) => Err(FramingError::EmptyLines),
-            (None, line) => self.take_request_line(line).map(|()| None),
+            (None, line) => self.take_request_line(start, line).map(|()| None),
         }
     }
 
-    fn take_request_line(&mut self, line: &[u8]) -> Result<(), FramingError> {
+    fn take_request_line(&mut self, start: usize, line: &[u8]) -> Result<(), FramingError> {
         let mut parts = line.split(|byte| *byte == b' ');
         let (Some(method), Some(target), Some(version), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -80,6 +143,9 @@ impl Head {
         };
         if method.is_empty() || target.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
             return Err(no_text(line, FramingError::RequestLine));
+        }
+        if target.len() > MAX_TARGET {
+            return Err(FramingError::HeadTooLarge);
         }
         if !is_target(target) {
             return Err(no_text(target, FramingError::Target));
@@ -90,12 +156,37 @@ impl Head {
             _ => return Err(no_text(version, FramingError::Version)),
         });
         self.is_connect = method == b"CONNECT";
+        self.method = start..start + method.len();
+        self.target = self.method.end + 1..self.method.end + 1 + target.len();
+        self.fields.reserve(USUAL_FIELDS);
         Ok(())
     }
 
-    fn take_field(&mut self, line: &[u8]) -> Result<(), FramingError> {
+    fn take_field(&mut self, start: usize, line: &[u8]) -> Result<(), FramingError> {
         let (name, value) = split_field(line)?;
+        if self.fields.len() >= MAX_FIELDS {
+            return Err(FramingError::TooManyFields);
+        }
+        let value_end = start + line.len() - (value.len() - value.trim_ascii_end().len());
+        let value = value.trim_ascii();
+        self.fields.push(Field {
+            name: start..start + name.len(),
+            value: value_end - value.len()..value_end,
+        });
         match name.len() {
+            2 if name.eq_ignore_ascii_case(b"te") => {
+                self.takes_trailers |= is_listed(value, b"trailers");
+                Ok(())
+            }
+            6 if name.eq_ignore_ascii_case(b"expect") => {
+                self.expects_continue = value.eq_ignore_ascii_case(b"100-continue");
+                Ok(())
+            }
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                self.is_close |= is_listed(value, b"close");
+                self.is_keep_alive |= is_listed(value, b"keep-alive");
+                Ok(())
+            }
             4 if name.eq_ignore_ascii_case(b"host") => self.take_host(value),
             14 if frames(name, b"content-length")? => self.take_length(value),
             17 if frames(name, b"transfer-encoding")? => self.take_coding(value),
@@ -161,12 +252,22 @@ impl Head {
 
 const EMPTY_LINE: usize = b"\r\n".len();
 
-/// Visible ASCII without a fragment. It looks at every byte without leaving early, so that the
-/// compiler takes sixteen at a time.
+/// The most bytes of a target that [`Uri`] can hold.
+const MAX_TARGET: usize = 65_534;
+
+/// Visible ASCII without a fragment, and no query alone, to which readers add a path of their own. It
+/// looks at every byte without leaving early, so that the compiler takes sixteen at a time.
 fn is_target(target: &[u8]) -> bool {
-    target.iter().fold(true, |is_target, &byte| {
+    let is_query = target.starts_with(b"?");
+    target.iter().fold(!is_query, |is_target, &byte| {
         is_target & (byte > b' ') & (byte < 0x7f) & (byte != b'#')
     })
+}
+
+/// Whether a list has this element.
+fn is_listed(list: &[u8], element: &[u8]) -> bool {
+    let mut elements = list.split(|byte| *byte == b',');
+    elements.any(|one| trim(one).eq_ignore_ascii_case(element))
 }
 
 /// Whether a header frames the body.

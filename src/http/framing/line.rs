@@ -15,19 +15,24 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// The next line that is whole, without its CRLF. `bytes` begins where it began before.
-    pub(super) fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, FramingError> {
+    /// The next line that is whole, without its CRLF, and where it begins. `bytes` begins where it began
+    /// before.
+    pub(super) fn next<'a>(
+        &mut self,
+        bytes: &'a [u8],
+    ) -> Result<Option<(usize, &'a [u8])>, FramingError> {
         let unseen = bytes.get(self.seen..).unwrap_or_default();
         let Some(at) = memchr(b'\n', unseen) else {
             self.seen = self.seen.max(bytes.len());
             return Ok(None);
         };
         let end = self.seen + at;
-        let line = bytes.get(self.start..end).unwrap_or_default();
+        let start = self.start;
+        let line = bytes.get(start..end).unwrap_or_default();
         let line = line.strip_suffix(b"\r").ok_or(FramingError::BareLineFeed)?;
         self.start = end + 1;
         self.seen = self.start;
-        Ok(Some(line))
+        Ok(Some((start, line)))
     }
 
     /// How many bytes the lines have that were given out.

@@ -4,25 +4,41 @@ use super::*;
 
 pub(super) const MAX_HEAD: usize = 1024;
 
-/// Gives `stream` in pieces as a connection would, and answers what was handed on and how it ended.
-fn follow_in(stream: &[u8], pieces: &[usize]) -> (Vec<u8>, Option<FramingError>) {
-    let mut follower = Follower::new(MAX_HEAD);
-    let (mut held, mut handed) = (Vec::new(), Vec::new());
-    let mut rest = stream;
-    let mut pieces = pieces.iter().copied().chain([usize::MAX]);
-    while !rest.is_empty() {
-        let piece = pieces.next().unwrap_or(usize::MAX).clamp(1, rest.len());
-        held.extend_from_slice(&rest[..piece]);
-        rest = &rest[piece..];
-        loop {
-            match follower.follow(&held) {
-                Ok(0) => break,
-                Ok(good) => handed.extend(held.drain(..good)),
-                Err(error) => return (handed, Some(error)),
-            }
+/// Gives `stream` in pieces as a connection would, and answers what was taken and how it ended.
+fn follow_in(stream: &[u8], steps: &[usize]) -> (Vec<u8>, Option<FramingError>) {
+    let mut requests = Requests::new(MAX_HEAD);
+    let mut held = BytesMut::new();
+    let mut given = 0;
+    let mut steps = steps.iter().copied().chain([usize::MAX]);
+    while given < stream.len() {
+        let step = steps.next().unwrap_or(usize::MAX);
+        let step = step.clamp(1, stream.len() - given);
+        held.extend_from_slice(&stream[given..given + step]);
+        given += step;
+        let error = pieces(&mut requests, &mut held).1;
+        if error.is_some() {
+            return (stream[..given - held.len()].to_vec(), error);
         }
     }
-    (handed, None)
+    (stream[..given - held.len()].to_vec(), None)
+}
+
+/// Every piece that is there, and what is wrong with what stands behind them.
+pub(super) fn pieces(
+    requests: &mut Requests,
+    held: &mut BytesMut,
+) -> (Vec<Piece>, Option<FramingError>) {
+    let mut pieces = Vec::new();
+    loop {
+        let before = (held.len(), requests.is_in_body());
+        match requests.next(held) {
+            Ok(piece) => pieces.extend(piece),
+            Err(error) => return (pieces, Some(error)),
+        }
+        if (held.len(), requests.is_in_body()) == before {
+            return (pieces, None);
+        }
+    }
 }
 
 fn follow(stream: &[u8]) -> (Vec<u8>, Option<FramingError>) {
@@ -244,51 +260,101 @@ fn a_head_has_a_bound() {
 }
 
 #[test]
-fn what_stands_before_a_broken_message_is_handed_on() {
+fn what_stands_before_a_broken_message_is_taken() {
     let good = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let bad = "GET / HTTP/1.1\nHost: a\n\n";
-    let both = format!("{good}{bad}");
-    let mut follower = Follower::new(MAX_HEAD);
+    let mut held = BytesMut::from(format!("{good}{bad}").as_bytes());
+    let mut requests = Requests::new(MAX_HEAD);
 
-    assert_eq!(follower.follow(both.as_bytes()), Ok(good.len()));
+    assert!(matches!(requests.next(&mut held), Ok(Some(Piece::Head(_)))));
 
-    assert_eq!(follower.failure(), Some(FramingError::BareLineFeed));
-    assert_eq!(
-        follower.follow(bad.as_bytes()),
-        Err(FramingError::BareLineFeed)
-    );
-    assert_eq!(
-        follower.follow(good.as_bytes()),
-        Err(FramingError::BareLineFeed)
-    );
+    let error = FramingError::BareLineFeed;
+    assert_eq!(requests.next(&mut held).unwrap_err(), error);
+    let mut good = BytesMut::from(good);
+    assert_eq!(requests.next(&mut good).unwrap_err(), error);
 }
 
 #[test]
-fn the_state_says_which_deadline_holds() {
-    let mut follower = Follower::new(MAX_HEAD);
-    let mut state = |bytes: &str| {
-        let good = follower.follow(bytes.as_bytes()).unwrap();
-        (good, follower.state())
+fn the_stand_says_which_deadline_holds() {
+    let mut requests = Requests::new(MAX_HEAD);
+    let mut held = BytesMut::new();
+    let mut stand = |bytes: &str| {
+        held.extend_from_slice(bytes.as_bytes());
+        assert_eq!(pieces(&mut requests, &mut held).1, None);
+        requests.stand(held.len())
     };
-    assert_eq!(state(""), (0, FollowState::BetweenMessages));
-    assert_eq!(state("\r\n"), (0, FollowState::BetweenMessages));
-    assert_eq!(state("\r\nP"), (0, FollowState::InHead));
-    let head = "\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
-    assert_eq!(state(head), (head.len(), FollowState::InBody));
-    assert_eq!(state("a"), (1, FollowState::InBody));
-    assert_eq!(state("b"), (1, FollowState::BetweenMessages));
-    assert_eq!(
-        state("GET / HTTP/1.1\r\nHost: a\r\n"),
-        (0, FollowState::InHead)
-    );
+    assert_eq!(stand(""), Stand::Between);
+    assert_eq!(stand("\r\n"), Stand::Between);
+    assert_eq!(stand("P"), Stand::InHead);
+    let head = "OST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
+    assert_eq!(stand(head), Stand::InBody);
+    assert_eq!(stand("a"), Stand::InBody);
+    assert_eq!(stand("b"), Stand::Between);
+    assert_eq!(stand("GET / HTTP/1.1\r\nHost: a\r\n"), Stand::InHead);
+}
+
+fn head(bytes: &str) -> RequestHead {
+    let mut requests = Requests::new(MAX_HEAD);
+    match requests.next(&mut BytesMut::from(bytes)) {
+        Ok(Some(Piece::Head(head))) => head,
+        other => panic!("{bytes:?}: {other:?}"),
+    }
 }
 
 #[test]
-fn another_protocol_passes_as_it_is() {
-    let mut follower = Follower::new(MAX_HEAD);
-    assert_eq!(follower.follow(b"\x81"), Ok(0));
-    follower.passthrough();
-    assert_eq!(follower.follow(b"\x81\n\n\r"), Ok(4));
+fn a_head_is_read_as_it_was_written() {
+    let read = head(
+        "\r\nPUT /a?b=c HTTP/1.1\r\nhOst: a:8\r\nX-Text: \t\"a\", b;\tc \r\nX-Empty: \t\r\n\
+         x-text:again\r\nContent-Length: 3\r\n\r\nabc",
+    );
+    assert_eq!(read.parts.method, http::Method::PUT);
+    assert_eq!(read.parts.uri, "/a?b=c");
+    assert_eq!(read.parts.version, http::Version::HTTP_11);
+    let fields: Vec<_> = read.parts.headers.iter().collect();
+    let expected = [
+        ("host", "a:8"),
+        ("x-text", "\"a\", b;\tc"),
+        ("x-text", "again"),
+        ("x-empty", ""),
+        ("content-length", "3"),
+    ];
+    assert_eq!(fields.len(), expected.len());
+    for ((name, value), (expected_name, expected)) in fields.into_iter().zip(expected) {
+        assert_eq!(
+            (name.as_str(), value.as_bytes()),
+            (expected_name, expected.as_bytes())
+        );
+    }
+}
+
+#[test]
+fn a_head_says_what_becomes_of_its_connection() {
+    for (fields, stays) in [
+        ("1.1\r\n", true),
+        ("1.1\r\nConnection: keep-alive\r\n", true),
+        (
+            "1.1\r\nConnection: x, CLOSE\r\nConnection: keep-alive\r\n",
+            false,
+        ),
+        ("1.0\r\n", false),
+        ("1.0\r\nConnection: Keep-Alive\r\n", true),
+        ("1.0\r\nConnection: keep-alive, close\r\n", false),
+    ] {
+        let read = head(&format!("GET / HTTP/{fields}Host: a\r\n\r\n"));
+        assert_eq!(read.wants_more, stays, "{fields:?}");
+    }
+    let expect = "Expect: 100-Continue\r\nTE: gzip, trailers\r\n\r\n";
+    let read = head(&format!("POST / HTTP/1.1\r\nHost: a\r\n{expect}"));
+    assert!(read.expects_continue && read.takes_trailers);
+    let read = head(&format!("POST / HTTP/1.0\r\n{expect}"));
+    assert!(!read.expects_continue, "HTTP/1.0 has no interim answers");
+}
+
+#[test]
+fn a_head_of_very_many_fields_is_refused() {
+    let head = |count: usize| format!("GET / HTTP/1.0\r\n{}\r\n", "a:\r\n".repeat(count));
+    assert_eq!(verdict(&head(100)), None);
+    assert_eq!(verdict(&head(101)), Some(FramingError::TooManyFields));
 }
 
 fn message() -> impl Strategy<Value = String> {

@@ -29,6 +29,7 @@ enum Step {
     RevokeSessions { user: usize },
     RemoveUser { user: usize },
     Reread { user: usize },
+    Doubt,
     Sweep,
 }
 
@@ -39,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_usize..2).prop_map(|user| Step::RevokeSessions { user }),
         1 => (0_usize..2).prop_map(|user| Step::RemoveUser { user }),
         1 => (0_usize..2).prop_map(|user| Step::Reread { user }),
+        1 => Just(Step::Doubt),
         1 => Just(Step::Sweep),
     ]
 }
@@ -136,7 +138,7 @@ impl World {
             Step::Reread { user } => Change::Reread {
                 user: self.users[user],
             },
-            Step::Admit { .. } | Step::Sweep => return,
+            Step::Admit { .. } | Step::Doubt | Step::Sweep => return,
         };
         self.ledger.apply(change);
     }
@@ -152,6 +154,10 @@ proptest! {
             match *step {
                 Step::Admit { who, credential } => world.admit(who, credential),
                 Step::Sweep => world.ledger.sweep(),
+                Step::Doubt => {
+                    world.ledger.doubt();
+                    prop_assert!(!world.admitted.iter().any(|(_, one)| one.admits(NOW)));
+                }
                 _ => world.change(step),
             }
             for (credential, admission) in &world.admitted {
@@ -219,4 +225,58 @@ fn an_ended_admission_never_lives_again_and_its_first_reason_stands() {
 
     assert_eq!(admission.ended(), Some(super::super::Ended::User));
     assert!(!admission.admits(NOW));
+}
+
+#[test]
+fn after_a_doubt_nothing_made_before_it_admits_and_what_was_asked_before_asks_again() {
+    let world = World::new();
+    let entered: Vec<_> = (0..8)
+        .map(|credential| world.admission(credential))
+        .collect();
+    for admission in &entered {
+        world.ledger.enter(world.ledger.mark(), admission).unwrap();
+    }
+    let ended = Change::User {
+        user: world.users[1],
+    };
+    world.ledger.apply(ended);
+    let before = world.ledger.mark();
+
+    world.ledger.doubt();
+
+    assert!(!entered.iter().any(|admission| admission.admits(NOW)));
+    assert_eq!(entered.iter().filter(|one| one.is_stale()).count(), 4);
+    let again = world.admission(0);
+    assert_eq!(world.ledger.enter(before, &again), Err(AskAgain));
+    let after = world.ledger.mark();
+    // A change that concerns others may come between.
+    world.ledger.apply(ended);
+    assert_eq!(world.ledger.enter(before, &again), Err(AskAgain));
+    assert_eq!(world.ledger.enter(after, &again), Ok(()));
+    assert!(again.admits(NOW));
+}
+
+#[test]
+fn what_is_held_and_has_not_ended_can_be_checked_again_and_ended() {
+    let world = World::new();
+    let mut entered: Vec<_> = (0..8)
+        .map(|credential| world.admission(credential))
+        .collect();
+    for admission in &entered {
+        world.ledger.enter(world.ledger.mark(), admission).unwrap();
+    }
+    world.ledger.apply(Change::User {
+        user: world.users[1],
+    });
+    drop(entered.remove(0));
+    world.ledger.doubt();
+
+    let held = world.ledger.held();
+    for admission in &held {
+        admission.end(super::super::Ended::Session);
+    }
+
+    assert_eq!(held.len(), 3);
+    assert!(entered.iter().all(|admission| admission.ended().is_some()));
+    assert_eq!(world.ledger.held().len(), 0);
 }

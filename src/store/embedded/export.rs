@@ -6,19 +6,7 @@ use super::door::Door;
 use super::fault::Fault;
 use super::tables::{ADDRESSES, KEYS, LAST_USED, REVOKED, USERS, parsed};
 use crate::domain::{Digest, KeyId, Timestamp, UserId};
-use crate::store::{Item, StoreError};
-
-/// Why no export was made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExportError {
-    /// The store cannot be read.
-    #[error("the store cannot be read")]
-    Store(#[from] StoreError),
-    /// The export cannot be written.
-    #[error("the export cannot be written")]
-    Write(#[from] io::Error),
-}
+use crate::store::{ExportError, Item, StoreError};
 
 /// Shows everything that `door` shows at this moment, users before their keys.
 pub(super) fn show(

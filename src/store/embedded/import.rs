@@ -10,6 +10,7 @@ use super::sweep::{self, Kind};
 use super::tables::Tables;
 use super::{traces, users};
 use crate::domain::Timestamp;
+use crate::store::lifetime::tombstone_ends;
 use crate::store::{ImportError, Item, KeyRecord, Revival, RevivalReport, StoreError, UserRecord};
 
 /// Makes a new store at `to` of everything in an export; what becomes of it is [`Revival`]'s to say.
@@ -121,7 +122,7 @@ fn put_key(tables: &mut Tables<'_>, key: &KeyRecord) -> Result<Option<String>, F
         None => {
             tables.user_keys.insert((key.user.as_bytes(), id), ())?;
         }
-        Some(at) => sweep::schedule(tables, Kind::Tombstone, id, sweep::tombstone_ends(at))?,
+        Some(at) => sweep::schedule(tables, Kind::Tombstone, id, tombstone_ends(at))?,
     }
     Ok(None)
 }

@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::sweep::{self, Kind};
 use super::tables::{Hash, Id, Json, Tables, record};
 use crate::domain::{KeyId, Timestamp, UserId};
+use crate::store::lifetime::tombstone_ends;
 use crate::store::{Change, KeyRecord, StoreError};
 
 /// Adds an API key for an owner who is active, at `epoch` where one is given, and has fewer than
@@ -60,7 +61,7 @@ pub(super) fn bury(
     tables.put_key(&key)?;
     let id = key.id.as_bytes();
     tables.user_keys.remove((key.user.as_bytes(), id))?;
-    sweep::schedule(tables, Kind::Tombstone, id, sweep::tombstone_ends(now))
+    sweep::schedule(tables, Kind::Tombstone, id, tombstone_ends(now))
 }
 
 /// The keys of a user that were not revoked, in order of their ids.

@@ -28,7 +28,6 @@ use redb::ReadTransaction;
 use uuid::Uuid;
 
 pub use backup::BackupError;
-pub use export::ExportError;
 pub use import::import;
 pub use open::OpenError;
 pub use place::Existing;
@@ -38,7 +37,7 @@ use self::door::Door;
 use self::fault::Fault;
 use self::tables::Tables;
 use self::writer::Writer;
-use super::{Answer, Change, Durability, Item, MemoryLimits, Recorded};
+use super::{Answer, Change, Durability, ExportError, Item, MemoryLimits, Recorded};
 
 /// How many rate limits are kept in memory at a time: about 20 MB when all are in use.
 const MAX_LIMITS: usize = 100_000;

@@ -6,6 +6,7 @@ use super::tables::{
 };
 use super::{Embedded, keys, sweep, traces, users};
 use crate::domain::{Digest, Email, KeyId, SessionId, Timestamp, UserId};
+use crate::store::lifetime::address_ends;
 use crate::store::{
     Answer, KeyRecord, Limit, OwnedKey, Recorded, RevokedSession, SessionView, Store, UserRecord,
     Verdict,
@@ -123,7 +124,7 @@ impl Store for Embedded {
             let addresses = view.open_table(ADDRESSES)?;
             let last = addresses.get((user.as_bytes(), address.as_bytes()))?;
             let last = last.map(|last| Timestamp::from_millis(last.value()));
-            Ok(last.is_some_and(|last| sweep::address_ends(last) > now))
+            Ok(last.is_some_and(|last| address_ends(last) > now))
         })
     }
 

@@ -3,24 +3,16 @@
 //! The table `due` says when to look at which record, so that a sweep reads no more than it removes.
 //! It is a schedule, not a truth: a record whose time has moved on since is scheduled again.
 
-use std::time::Duration;
-
 use redb::ReadableTable as _;
 
 use super::fault::Fault;
 use super::tables::{Tables, record};
 use crate::domain::Timestamp;
+use crate::store::lifetime::{address_ends, tombstone_ends};
 use crate::store::{KeyRecord, RevokedSession};
 
 /// How many records one transaction forgets: other changes wait meanwhile.
 pub(super) const BATCH: usize = 256;
-
-const DAY: Duration = Duration::from_hours(24);
-
-/// How long a revoked key is told from one that never was.
-const TOMBSTONE: Duration = DAY.saturating_mul(30);
-/// How long an address counts as the owner's.
-const ADDRESS: Duration = DAY.saturating_mul(30);
 
 /// What is scheduled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +47,6 @@ impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_byte() == byte)
     }
-}
-
-pub(super) fn tombstone_ends(revoked_at: Timestamp) -> Timestamp {
-    revoked_at.after(TOMBSTONE)
-}
-
-pub(super) fn address_ends(last: Timestamp) -> Timestamp {
-    last.after(ADDRESS)
 }
 
 /// Has a sweep look at a record at `at`.

@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::sweep::{self, Kind};
 use super::tables::{Tables, json, record};
 use crate::domain::{Digest, KeyId, Timestamp, UserId};
+use crate::store::lifetime::address_ends;
 use crate::store::{Change, RevokedSession};
 
 /// Revokes a session; the later `forget_at` stands.
@@ -56,7 +57,7 @@ pub(super) fn remember_address(
     if last.is_none() {
         // Later log-ins move nothing in the schedule: the sweep looks again at what it finds.
         let key = [user.as_bytes().as_slice(), address.as_bytes()].concat();
-        sweep::schedule(tables, Kind::Address, &key, sweep::address_ends(now))?;
+        sweep::schedule(tables, Kind::Address, &key, address_ends(now))?;
     }
     Ok(())
 }

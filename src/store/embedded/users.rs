@@ -31,7 +31,7 @@ pub(super) fn update(tables: &mut Tables<'_>, mut user: UserRecord) -> Result<Ch
 
     user.version = old.version.saturating_add(1);
     write(tables, Some(&old), &user)?;
-    Ok(meaning(&old, &user))
+    Ok(Change::of_update(&old, &user))
 }
 
 /// Deletes a user; their keys become tombstones.
@@ -50,28 +50,6 @@ pub(super) fn delete(tables: &mut Tables<'_>, id: UserId, now: Timestamp) -> Res
     tables.admins.remove(id.as_bytes())?;
     remove_reset(tables, &old)?;
     Ok(Change::User { user: id })
-}
-
-/// What going from `old` to `new` means for admissions: the widest that fits. Who is inactive has
-/// none left; ended sessions include that keys are read again; a password or reset token alone is
-/// nothing that an admission rests on.
-fn meaning(old: &UserRecord, new: &UserRecord) -> Change {
-    let user = new.id;
-    if !new.is_active {
-        return Change::User { user };
-    }
-    if new.epoch != old.epoch {
-        return Change::Sessions { user };
-    }
-    let is_same = new.role == old.role
-        && new.email == old.email
-        && new.name == old.name
-        && new.is_active == old.is_active;
-    if is_same {
-        Change::Addition
-    } else {
-        Change::Reread { user }
-    }
 }
 
 fn is_admin(user: &UserRecord) -> bool {

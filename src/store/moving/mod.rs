@@ -3,14 +3,16 @@
 //! The file has one JSON document a line: a first one that says what it is, then every [`Item`], then
 //! one that says how many there were, so that a file that was cut short is not taken for a whole one.
 
+mod error;
 mod item;
 mod reader;
 mod revival;
 mod times;
 mod writer;
 
+pub use error::{ExportError, ImportError};
 pub use item::Item;
-pub use reader::{ExportReader, ImportError};
+pub use reader::ExportReader;
 pub use revival::{Revival, RevivalReport, RevivedKey};
 pub use writer::ExportWriter;
 

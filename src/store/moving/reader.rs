@@ -1,10 +1,9 @@
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{FORMAT, Item, times};
-use crate::store::{OpenError, StoreError};
+use super::{FORMAT, ImportError, Item, times};
 
 /// Reads an export, item by item; each as it was in the store that it came from.
 #[derive(Debug)]
@@ -14,75 +13,6 @@ pub struct ExportReader<R> {
     items: u64,
     text: String,
     has_ended: bool,
-}
-
-/// Why an export was not imported. Nothing of it was.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImportError {
-    /// It begins with something else.
-    #[error("it is no export: `store export` makes one")]
-    Foreign,
-    /// A newer version of the gateway wrote it.
-    #[error(
-        "it was written by a newer version of the gateway (format {found}, this one reads {FORMAT}): \
-         import it with that version"
-    )]
-    Newer {
-        /// Its format.
-        found: u64,
-    },
-    /// A line of it is no item.
-    #[error("line {line} of it cannot be read: mend or remove it, and count the last line anew")]
-    Line {
-        /// Which line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// Lines are missing, or there are too many.
-    #[error(
-        "it is not whole: it has {found} items, and says {said}; make it again, or mend its last line"
-    )]
-    Count {
-        /// How many there are.
-        found: u64,
-        /// How many it says there are.
-        said: u64,
-    },
-    /// It ends without saying so.
-    #[error("it was cut short after line {line}: make it again")]
-    CutShort {
-        /// The last line.
-        line: u64,
-    },
-    /// Something stands after its end.
-    #[error("line {line} of it stands after its end")]
-    AfterEnd {
-        /// Which line, from 1.
-        line: u64,
-    },
-    /// Two records of it stand for one and the same.
-    #[error("two of its records have the same {what}: remove one of them")]
-    Twice {
-        /// What they share.
-        what: String,
-    },
-    /// There is a store at the place to import to.
-    #[error("{place} holds records already: import into an empty store")]
-    Exists {
-        /// Which store.
-        place: String,
-    },
-    /// The new store's file cannot be written.
-    #[error("the store cannot be put in its place")]
-    File(#[from] OpenError),
-    /// The store to import to cannot be asked.
-    #[error("the store to import to failed")]
-    Store(#[from] StoreError),
-    /// The export cannot be read.
-    #[error("it cannot be read")]
-    Io(#[from] io::Error),
 }
 
 /// What a line may be.

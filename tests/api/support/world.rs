@@ -7,9 +7,9 @@ use dariet_gateway::api::Api;
 use dariet_gateway::auth::{
     Authenticator, ForgotBrake, Hasher, KeyRing, LoginBrake, PasswordPolicy, SigningKey, Tokens,
 };
-use dariet_gateway::config;
-use dariet_gateway::domain::{Clock as _, ManualClock, Timestamp};
-use dariet_gateway::revocation::{Bells, Changes, KeyUsage, Ledger};
+use dariet_gateway::config::{self, OnStale};
+use dariet_gateway::domain::{Clock as _, ManualClock, ManualUptime, Timestamp};
+use dariet_gateway::revocation::{Bells, Changes, FreshStore, Freshness, KeyUsage, Ledger};
 use dariet_gateway::store::{Embedded, Store, UserRecord};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Arc<Flaky>,
     pub(crate) ledger: Arc<Ledger>,
+    /// As where several nodes share the store: fresh until a test says otherwise.
+    pub(crate) freshness: Arc<Freshness>,
     pub(crate) mails: Mails,
     _folder: TempDir,
 }
@@ -81,13 +83,24 @@ impl World {
             true => Mails::open(folder.path(), setup.mail_queue, clock.clone()),
             false => (Mails::none(), None),
         };
-        let accounts = Arc::new(accounts(setup, &store, &ledger, &clock, desk));
+        let uptime = Arc::new(ManualUptime::default());
+        let freshness = Freshness::bounded(Duration::from_secs(2), OnStale::Keep, uptime);
+        freshness.confirm(Duration::ZERO);
+        let guarded = Arc::new(FreshStore::new(store.clone(), freshness.clone()));
+        let accounts = Arc::new(accounts(
+            setup,
+            guarded,
+            (&ledger, &freshness),
+            &clock,
+            desk,
+        ));
         let world = Self {
             api: Api::new(Arc::clone(&accounts)),
             accounts,
             clock,
             store,
             ledger,
+            freshness,
             mails,
             _folder: folder,
         };
@@ -185,12 +198,11 @@ impl Session {
 
 fn accounts(
     setup: Setup,
-    store: &Arc<Flaky>,
-    ledger: &Arc<Ledger>,
+    store: Arc<dyn Store>,
+    (ledger, freshness): (&Arc<Ledger>, &Arc<Freshness>),
     clock: &Arc<ManualClock>,
     reset_desk: Option<ResetDesk>,
 ) -> Accounts {
-    let store: Arc<dyn Store> = store.clone();
     let bells = Arc::new(Bells::default());
     let key = SigningKey::generate(config::Algorithm::EdDsa).unwrap();
     let issuer = "https://gateway.example.com";
@@ -206,12 +218,10 @@ fn accounts(
     Accounts {
         changes: Changes::new(store.clone(), ledger.clone(), bells, Handle::current()),
         usage: Arc::clone(ledger.usage()),
-        authenticator: Arc::new(Authenticator::new(
-            store.clone(),
-            ledger.clone(),
-            tokens.clone(),
-            clock.clone(),
-        )),
+        authenticator: Arc::new(
+            Authenticator::new(store.clone(), ledger.clone(), tokens.clone(), clock.clone())
+                .bounded_by(freshness.clone()),
+        ),
         hasher: Arc::new(Hasher::new(passwords)),
         policy: PasswordPolicy { min_length: 8 },
         tokens,

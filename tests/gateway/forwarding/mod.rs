@@ -3,8 +3,10 @@
 mod bodies;
 mod expect;
 mod headers;
+pub mod https;
 mod identity;
 mod lengths;
+mod liars;
 mod paths;
 mod pool;
 mod pressure;

@@ -103,13 +103,12 @@ async fn a_connection_that_the_service_will_close_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn the_servers_of_an_upstream_take_turns() {
+async fn the_servers_of_an_upstream_take_turns_where_it_says_so() {
     let services = [Service::echo().await, Service::echo().await];
     let addresses = [services[0].address, services[1].address];
-    let setup =
-        Setup::new()
-            .upstream_of("service", &addresses, "")
-            .route("/", "service", "public = true");
+    let setup = Setup::new()
+        .upstream_of("service", &addresses, r#"balance = "round_robin""#)
+        .route("/", "service", "public = true");
     let world = setup.start_empty().await;
     let mut wire = world.wire().await;
 
@@ -133,7 +132,7 @@ async fn the_servers_of_an_upstream_take_turns() {
 async fn a_server_that_refuses_is_skipped() {
     let service = Service::echo().await;
     let setup = Setup::new()
-        .upstream_of("service", &[nowhere().await, service.address], "")
+        .upstream_of("service", &[nowhere(), service.address], "")
         .route("/", "service", "public = true");
     let world = setup.start_empty().await;
 

@@ -19,10 +19,9 @@ async fn gateway_before(service: &Scripted, lines: &str) -> World {
 
 #[tokio::test]
 async fn a_service_that_takes_no_connection_is_told_as_such_and_left_alone_for_a_moment() {
-    let setup =
-        Setup::new()
-            .upstream("service", nowhere().await)
-            .route("/", "service", "public = true");
+    let setup = Setup::new()
+        .upstream("service", nowhere())
+        .route("/", "service", "public = true");
     let world = setup.start_empty().await;
     let mut wire = world.wire().await;
 

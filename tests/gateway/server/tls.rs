@@ -1,10 +1,16 @@
-use rustls::ProtocolVersion;
-use rustls::version::{TLS12, TLS13};
+use std::sync::Arc;
 
+use rustls::version::{TLS12, TLS13};
+use rustls::{HandshakeKind, ProtocolVersion};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::support::certificates;
 use crate::support::message::Call;
 use crate::support::service::Service;
 use crate::support::setup::Setup;
 use crate::support::wire::{End, Wire};
+use crate::support::within;
 
 #[tokio::test]
 async fn both_versions_of_tls_are_spoken() {
@@ -18,6 +24,24 @@ async fn both_versions_of_tls_are_spoken() {
         assert_eq!(stream.get_ref().1.protocol_version(), Some(name));
         let mut wire = Wire::of_tls(stream);
         assert_eq!(wire.call(&Call::get("/x")).await.code(), "no_route");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_resumes_its_session() {
+    let world = Setup::new().start_empty().await;
+
+    for version in [&TLS12, &TLS13] {
+        let client = Arc::new(certificates::client(&[b"http/1.1"], &[version]));
+        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let stream = TcpStream::connect(world.https()).await.unwrap();
+            let connector = TlsConnector::from(Arc::clone(&client));
+            let connecting = connector.connect("localhost".try_into().unwrap(), stream);
+            let stream = within("the TLS handshake", connecting).await.unwrap();
+            assert_eq!(stream.get_ref().1.handshake_kind(), Some(kind));
+            let mut wire = Wire::of_tls(stream);
+            assert_eq!(wire.call(&Call::get("/x")).await.code(), "no_route");
+        }
     }
 }
 

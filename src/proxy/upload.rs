@@ -1,0 +1,193 @@
+use std::io::Write;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Body;
+use tokio::io::AsyncWrite;
+
+use super::RequestBody;
+use super::batch::Batch;
+use super::upstreams::Again;
+use crate::http::header::write_field;
+
+/// A request on its way to an upstream: its head, and its body as the client sends it.
+#[derive(Debug)]
+pub(super) struct Upload {
+    /// First the head, with what of the body is there already.
+    batch: Batch,
+    body: RequestBody,
+    framing: BodyFraming,
+    /// Whether nothing comes behind the batch.
+    is_last: bool,
+    has_begun: bool,
+    /// Whether sending it twice does no harm, and it can be (RFC 9110 §9.2.2).
+    is_repeatable: bool,
+    has_sent: bool,
+}
+
+/// How the body of a request is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyFraming {
+    /// There is none.
+    None,
+    /// By its length; so many bytes are still to come.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+}
+
+/// Why a request was not sent whole.
+#[derive(Debug)]
+pub(super) enum UploadError {
+    /// The client broke it off, or it is not as long as it said.
+    Client,
+    /// The server takes no more.
+    Server,
+}
+
+impl Upload {
+    /// A request with this head, which says `framing` of the body.
+    pub(super) fn new(
+        head: Vec<u8>,
+        body: RequestBody,
+        framing: BodyFraming,
+        is_harmless: bool,
+    ) -> Self {
+        let is_bodyless = matches!(framing, BodyFraming::None);
+        Self {
+            batch: Batch::of(head),
+            body,
+            framing,
+            is_last: is_bodyless,
+            has_begun: is_bodyless,
+            is_repeatable: is_harmless && is_bodyless,
+            has_sent: false,
+        }
+    }
+
+    /// Sends as much as the server takes and the client has sent; ready when that is all.
+    pub(super) fn poll<To>(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut To,
+    ) -> Poll<Result<(), UploadError>>
+    where
+        To: AsyncWrite + Unpin,
+    {
+        if !self.has_begun {
+            // What of the body is there already goes with the head.
+            self.has_begun = true;
+            if let Poll::Ready(Err(error)) = self.poll_body(cx) {
+                return Poll::Ready(Err(error));
+            }
+        }
+        loop {
+            let written = self.batch.poll_write(cx, to);
+            self.has_sent |= !self.batch.is_untouched();
+            ready!(written).map_err(|_| UploadError::Server)?;
+            if self.is_last {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_body(cx))?;
+        }
+    }
+
+    /// Whether all of it was sent.
+    pub(super) const fn is_sent(&self) -> bool {
+        self.is_last && self.batch.is_written()
+    }
+
+    /// The server wants the body; whether it was held back until then.
+    pub(super) fn go_on(&mut self) -> bool {
+        self.body.open_gate()
+    }
+
+    /// Whether it may be sent once more: the server cannot have acted on it, or acting twice does no
+    /// harm.
+    pub(super) const fn may_repeat(&self) -> bool {
+        !self.has_sent || self.is_repeatable
+    }
+
+    /// Makes it as it was before it was sent, for another connection, if it may be sent once more.
+    pub(super) fn again(mut self) -> Option<(Again, Self)> {
+        if !self.may_repeat() {
+            return None;
+        }
+        let why = if self.has_sent {
+            Again::Broken
+        } else {
+            Again::Unsent
+        };
+        self.has_sent = false;
+        self.batch.rewind();
+        Some((why, self))
+    }
+
+    /// The buffer of the head, to be used again.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.batch.front
+    }
+
+    /// Takes the next frame of the body behind what is not written yet.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), UploadError>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let frame = frame.transpose().map_err(|_| UploadError::Client)?;
+        if self.has_sent {
+            // Everything before it was written.
+            self.batch.clear();
+        }
+        let Some(frame) = frame else {
+            return Poll::Ready(self.end(None));
+        };
+        Poll::Ready(match frame.into_data() {
+            Ok(data) => self.take(data),
+            Err(frame) => self.end(frame.trailers_ref()),
+        })
+    }
+
+    fn take(&mut self, data: Bytes) -> Result<(), UploadError> {
+        // An empty chunk would end the body.
+        if data.is_empty() {
+            return Ok(());
+        }
+        match &mut self.framing {
+            BodyFraming::None => return Err(UploadError::Client),
+            BodyFraming::Length(left) => {
+                let length = data.len() as u64;
+                *left = left.checked_sub(length).ok_or(UploadError::Client)?;
+                self.is_last = *left == 0;
+            }
+            BodyFraming::Chunked => {
+                // Writing to a Vec cannot fail.
+                let _ = write!(self.batch.front, "{:x}\r\n", data.len());
+                self.is_last = self.body.is_end_stream();
+                self.batch.tail = if self.is_last {
+                    b"\r\n0\r\n\r\n"
+                } else {
+                    b"\r\n"
+                };
+            }
+        }
+        self.batch.data = data;
+        Ok(())
+    }
+
+    fn end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), UploadError> {
+        self.is_last = true;
+        match self.framing {
+            BodyFraming::None | BodyFraming::Length(0) => {}
+            // The server waits for what will not come.
+            BodyFraming::Length(_) => return Err(UploadError::Client),
+            BodyFraming::Chunked => {
+                self.batch.front.extend_from_slice(b"0\r\n");
+                for (name, value) in trailers.into_iter().flatten() {
+                    write_field(&mut self.batch.front, name, value);
+                }
+                self.batch.front.extend_from_slice(b"\r\n");
+            }
+        }
+        Ok(())
+    }
+}
