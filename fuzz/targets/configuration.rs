@@ -8,7 +8,12 @@ use dariet_gateway::config::{Colour, Config, Environment};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let read = Config::parse(text, "gateway.toml", Path::new("/nonexistent"), &Environment::new());
+    let read = Config::parse(
+        text,
+        "gateway.toml",
+        Path::new("/nonexistent"),
+        &Environment::new(),
+    );
     match read {
         Ok(config) => drop(config.summary()),
         Err(mistakes) => {

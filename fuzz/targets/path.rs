@@ -12,7 +12,11 @@ fuzz_target!(|raw: &str| {
     let normal = path.as_str();
     assert!(normal.starts_with('/'));
     assert!(!normal.contains("//") && !normal.contains('\\'));
-    assert!(!normal.split('/').any(|segment| matches!(segment, "." | "..")));
+    assert!(
+        !normal
+            .split('/')
+            .any(|segment| matches!(segment, "." | ".."))
+    );
     let again = NormalPath::parse(normal).expect("a normal path is normal");
     assert_eq!(again.as_str(), normal);
     assert!(path.is_below(""));

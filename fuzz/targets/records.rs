@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use dariet_gateway::store::{ExportReader, ExportWriter, Item};
 use dariet_gateway::domain::Timestamp;
+use dariet_gateway::store::{ExportReader, ExportWriter, Item};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

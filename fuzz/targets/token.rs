@@ -20,7 +20,12 @@ const NOW: Timestamp = Timestamp::from_secs(1_773_828_000);
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let key = SigningKey::generate(Algorithm::EdDsa).expect("a key");
     let ring = KeyRing::single(key).expect("a ring");
-    let tokens = Tokens::new(ring, "https://a.example", "https://a.example", Duration::from_secs(60));
+    let tokens = Tokens::new(
+        ring,
+        "https://a.example",
+        "https://a.example",
+        Duration::from_secs(60),
+    );
     let issued = tokens.issue(UserId::new(), 0, NOW).expect("a token");
     let good = issued.token.expose().to_owned();
     World { tokens, good }
