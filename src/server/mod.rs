@@ -7,6 +7,8 @@
 mod admin;
 mod admin_socket;
 mod connection;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gathered;
 mod http1;
 mod http2;
