@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::Rate;
 use super::listen::{Listen, ProxyProtocol, Taken};
 use super::section::Section;
 use super::tls::Tls;
@@ -50,6 +51,8 @@ pub struct Http2 {
     pub max_streams: u32,
     /// `max_pending_resets`: streams that were reset before we took them (20).
     pub max_pending_resets: usize,
+    /// `max_resets`: streams that the client reset, beyond those that ended otherwise (256 per 1m).
+    pub max_resets: Rate,
     /// `max_local_resets`: streams we reset for their errors, before the connection is closed (1024).
     pub max_local_resets: usize,
     /// `stream_window`: bytes of a request body that may wait, per stream (256KiB).
@@ -102,6 +105,7 @@ impl Http2 {
         Self {
             max_streams: section.count("max_streams", 128, 1..=100_000),
             max_pending_resets: section.count("max_pending_resets", 20, 1..=100_000),
+            max_resets: section.rate("max_resets", 256, Duration::from_secs(60)),
             max_local_resets: section.count("max_local_resets", 1024, 1..=1_000_000),
             stream_window: narrow(section.size("stream_window", 256 << 10, window.clone())),
             connection_window: narrow(section.size("connection_window", 1 << 20, window)),

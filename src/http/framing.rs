@@ -167,8 +167,9 @@ impl Requests {
         }
     }
 
-    /// The next piece, taken from the front of `held`; none when more bytes must come first. They are
-    /// added behind those that are there; what was looked at is not looked at again.
+    /// The next piece, taken from the front of `held`; none when more bytes must come first, and once where
+    /// a body in chunks has ended ([`Self::is_in_body`] tells which). More bytes are added behind those that
+    /// are there; what was looked at is not looked at again.
     ///
     /// # Errors
     ///

@@ -16,6 +16,8 @@ mod decoder;
 mod error;
 mod exchange;
 mod forwarder;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod request;
 mod request_body;
 mod retry;

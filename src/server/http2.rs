@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::gathered::Gathered;
 use super::line::Line;
 use super::linger::close;
+use super::resets::{Ending, Resets};
 use super::sending::{Sending, Sendings};
 use super::worker::Worker;
 use crate::gateway::{BodyError, GatewayBody, Peer, Reply};
@@ -45,11 +46,13 @@ where
             connection,
             io: io.again(),
             streams: FuturesUnordered::new(),
+            resets: Resets::new(worker.settings.http2.max_resets),
             line,
             peer: Rc::new(peer),
             worker,
             sendings: Rc::default(),
             is_draining: false,
+            is_given_up: false,
         };
         poll_fn(|cx| served.poll(cx)).await;
         drop(served);
@@ -79,12 +82,15 @@ where
 struct Served<Io> {
     connection: Connection<Gathered<Io>, Bytes>,
     io: Gathered<Io>,
-    streams: FuturesUnordered<Pin<Box<dyn Future<Output = ()>>>>,
+    streams: FuturesUnordered<Pin<Box<dyn Future<Output = Ending>>>>,
+    resets: Resets,
     line: Rc<Line>,
     peer: Rc<Peer>,
     worker: Rc<Worker>,
     sendings: Rc<Sendings>,
     is_draining: bool,
+    /// Nothing that still comes is looked at.
+    is_given_up: bool,
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
@@ -94,11 +100,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             self.connection.graceful_shutdown();
         }
         loop {
-            while let Poll::Ready(Some(())) = Pin::new(&mut self.streams).poll_next(cx) {}
+            while let Poll::Ready(Some(ending)) = Pin::new(&mut self.streams).poll_next(cx) {
+                if self.resets.take(ending) {
+                    self.give_up();
+                }
+            }
             // Right before the connection writes. That the streams were polled is not enough: the
             // set may leave some of them for later.
             self.sendings.cut(self.worker.gateway.watch().looks());
             match self.connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok(_))) if self.is_given_up => {}
                 Poll::Ready(Some(Ok((request, respond)))) => self.accept(request, respond),
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => break,
@@ -121,6 +132,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             Rc::clone(&self.sendings),
         );
         self.streams.push(Box::pin(stream));
+    }
+
+    /// The client cancels too much. A goodbye that lets it go on would not end it.
+    fn give_up(&mut self) {
+        self.is_given_up = true;
+        self.streams.clear();
+        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
     }
 
     /// A connection without streams is closed after a while: with a goodbye first, and for good when
@@ -154,7 +172,7 @@ async fn stream(
     peer: Rc<Peer>,
     worker: Rc<Worker>,
     sendings: Rc<Sendings>,
-) {
+) -> Ending {
     let is_wanted = Rc::new(Cell::new(false));
     let mut expects_continue = request.headers().contains_key(header::EXPECT);
     let is_head = request.method() == Method::HEAD;
@@ -177,12 +195,15 @@ async fn stream(
         polled
     });
     let Some(reply) = reply.await else {
-        return;
+        return Ending::Cancelled;
     };
     match reply {
         Reply::Response(response) => give(response, is_head, respond, &worker, &sendings).await,
         // Only HTTP/1.1 asks for a switch of protocols.
-        Reply::Switch(..) => respond.send_reset(Reason::HTTP_1_1_REQUIRED),
+        Reply::Switch(..) => {
+            respond.send_reset(Reason::HTTP_1_1_REQUIRED);
+            Ending::Ours
+        }
     }
 }
 
@@ -199,35 +220,38 @@ async fn give(
     mut respond: SendResponse<Bytes>,
     worker: &Worker,
     sendings: &Rc<Sendings>,
-) {
+) -> Ending {
     let (mut head, mut body) = response.into_parts();
     head.headers
         .entry(header::DATE)
         .or_insert_with(|| worker.date());
     let is_done = is_head || body.is_end_stream();
     let Ok(send) = respond.send_response(Response::from_parts(head, ()), is_done) else {
-        return;
+        return Ending::Cancelled;
     };
     let send = Rc::new(RefCell::new(send));
     let _entry = body
         .is_guarded()
         .then(|| sendings.add(body.exchange(), &send));
     if is_done {
-        return;
+        return Ending::Ours;
     }
     let timeout = worker.settings.write_timeout;
     loop {
         let frame = poll_fn(|cx| {
             if send.borrow_mut().poll_reset(cx).is_ready() {
-                return Poll::Ready(None);
+                return Poll::Ready(Err(Ending::Cancelled));
             }
-            Pin::new(&mut body).poll_frame(cx)
+            Pin::new(&mut body).poll_frame(cx).map(Ok)
         });
-        let given = match frame.await {
+        let frame = match frame.await {
+            Ok(frame) => frame,
+            Err(ending) => return ending,
+        };
+        let given = match frame {
             None => {
-                // Either the body has ended, or the client has reset the stream; then this fails.
                 let _ = send.borrow_mut().send_data(Bytes::new(), true);
-                return;
+                return Ending::Ours;
             }
             Some(Err(error)) => Err(error),
             Some(Ok(frame)) => match frame.into_data() {
@@ -235,14 +259,17 @@ async fn give(
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
                     let _ = send.borrow_mut().send_trailers(trailers);
-                    return;
+                    return Ending::Ours;
                 }
             },
         };
         match given {
             Ok(Given::More) => {}
-            Ok(Given::Done) => return,
-            Err(error) => return send.borrow_mut().send_reset(reason(&error)),
+            Ok(Given::Done(ending)) => return ending,
+            Err(error) => {
+                send.borrow_mut().send_reset(reason(&error));
+                return Ending::Ours;
+            }
         }
     }
 }
@@ -250,7 +277,7 @@ async fn give(
 /// Whether there is more to give.
 enum Given {
     More,
-    Done,
+    Done(Ending),
 }
 
 /// Gives data as far as the client's window opens, and sees meanwhile whether the stream was cut.
@@ -279,16 +306,23 @@ async fn give_data(
             }
         });
         let Some(capacity) = capacity.await? else {
-            return Ok(Given::Done);
+            return Ok(Given::Done(Ending::Cancelled));
         };
         body.exchange().go_on();
         let part = data.split_to(capacity.min(data.len()));
         let is_end = is_last && data.is_empty();
-        if send.borrow_mut().send_data(part, is_end).is_err() || is_end {
-            return Ok(Given::Done);
+        if send.borrow_mut().send_data(part, is_end).is_err() {
+            return Ok(Given::Done(Ending::Cancelled));
+        }
+        if is_end {
+            return Ok(Given::Done(Ending::Ours));
         }
     }
-    Ok(if is_last { Given::Done } else { Given::More })
+    Ok(if is_last {
+        Given::Done(Ending::Ours)
+    } else {
+        Given::More
+    })
 }
 
 const fn reason(error: &BodyError) -> Reason {

@@ -7,6 +7,8 @@
 mod admin;
 mod admin_socket;
 mod connection;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gathered;
 mod http1;
 mod http2;
@@ -15,6 +17,7 @@ mod linger;
 mod listener;
 mod proxy_header;
 mod proxy_protocol;
+mod resets;
 mod sending;
 mod shutdown;
 mod socket;

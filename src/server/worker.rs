@@ -40,7 +40,7 @@ pub struct WorkerSettings {
     pub(super) body_timeout: Duration,
     pub(super) write_timeout: Duration,
     pub(super) max_head: usize,
-    http2: Http2,
+    pub(super) http2: Http2,
 }
 
 /// What is read at once of a request's head; most have a tenth of it.

@@ -56,6 +56,15 @@ impl Frames {
 
     /// Waits for what becomes of a stream.
     pub async fn outcome(&mut self, stream: u32) -> Outcome {
+        self.read_to(stream, false).await
+    }
+
+    /// Waits for the end of a stream, where an answer that has begun may be broken off.
+    pub async fn end_of(&mut self, stream: u32) -> Outcome {
+        self.read_to(stream, true).await
+    }
+
+    async fn read_to(&mut self, stream: u32, may_break_off: bool) -> Outcome {
         let mut status = 0;
         let mut body = Vec::new();
         let mut goodbye = None;
@@ -72,7 +81,7 @@ impl Frames {
             match kind {
                 GOAWAY => goodbye = Some(number(&payload[4..8])),
                 SETTINGS if flags & 1 == 0 => self.send(frame(SETTINGS, 1, 0, &[])).await,
-                RST_STREAM if of == stream && status == 0 => {
+                RST_STREAM if of == stream && (may_break_off || status == 0) => {
                     return Outcome::Reset(number(&payload));
                 }
                 HEADERS if of == stream && status == 0 => {

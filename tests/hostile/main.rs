@@ -18,6 +18,7 @@ mod ask;
 mod chunks;
 mod credentials;
 mod early;
+mod floods;
 mod frames;
 mod headers;
 mod identity;
@@ -30,6 +31,7 @@ mod pseudo;
 mod recorder;
 mod row;
 mod services;
+mod soak;
 mod stage;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "these tests need less of the world")]
