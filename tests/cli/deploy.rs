@@ -84,6 +84,13 @@ fn the_nodes_of_the_example_listen_where_the_balancer_looks_for_them() {
 
     let balancer = deployed("compose/haproxy.cfg");
     assert!(balancer.contains("send-proxy-v2\n"));
+    // A client that Docker lends an address of the network must not be trusted with headers.
+    let [trusted] = &config.server.trusted_proxies[..] else {
+        panic!("one balancer");
+    };
+    let own = format!("ipv4_address: {} ", trusted.addr());
+    assert!(deployed("compose/compose.yaml").contains(&own), "{own}");
+    assert_eq!(trusted.prefix_len(), trusted.max_prefix_len());
     let listen = &config.server.listen[0];
     assert_eq!(listen.proxy_protocol, ProxyProtocol::Required);
     for node in ["node-1", "node-2"] {

@@ -265,7 +265,7 @@ impl Finder {
     fn by_votes<T>(&self, mut named: Vec<Named<T>>) -> Vec<Named<T>> {
         let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
         if let Some(by) = attempt.checked_rem(named.len()) {
-            named.sort_by_cached_key(|(one, ..)| one.to_string());
+            named.sort_by_cached_key(|(host, ..)| host.to_string());
             named.rotate_left(by);
         }
         named.sort_by_key(|(_, _, votes)| std::cmp::Reverse(*votes));
