@@ -24,6 +24,8 @@ pub struct Server {
     pub workers: usize,
     /// `max_connections` of clients at once, over all listeners (10000).
     pub max_connections: usize,
+    /// `max_connections_per_address` of one client, or IPv6 /64; `trusted_proxies` have no bound (5000).
+    pub max_connections_per_address: usize,
     /// `handshake_timeout` from accept to the end of the TLS handshake (10s).
     pub handshake_timeout: Duration,
     /// `head_timeout` from the first byte of a head to its last, and from connecting to the first byte (10s).
@@ -74,6 +76,11 @@ impl Server {
             rate_limit_headers: section.flag("rate_limit_headers", false),
             workers: section.count("workers", cores(), 1..=1024),
             max_connections: section.count("max_connections", 10_000, 1..=10_000_000),
+            max_connections_per_address: section.count(
+                "max_connections_per_address",
+                5000,
+                1..=10_000_000,
+            ),
             handshake_timeout: section.duration("handshake_timeout", seconds(10), wait.clone()),
             head_timeout: section.duration("head_timeout", seconds(10), wait.clone()),
             idle_timeout: section.duration("idle_timeout", seconds(75), wait.clone()),

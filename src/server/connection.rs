@@ -37,7 +37,14 @@ async fn open(
     let settings = &worker.settings;
     let deadline = Instant::now() + settings.handshake_timeout;
     let address = client_address(&tcp, address, listen, (deadline, &worker.gateway)).await?;
-    let line = Line::new(worker.gateway.watch(), settings.write_timeout);
+    let member = settings.crowds.enter(address.ip());
+    if member.is_none() && !worker.gateway.trusts(address.ip()) {
+        let refused = &worker.gateway.metrics().crowded_out;
+        refused.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(peer.ip = %address.ip(), "connection refused: too many of its address");
+        return None;
+    }
+    let line = Line::new(worker.gateway.watch(), settings.write_timeout, member);
     let mut peer = Peer::new(address, listen.scheme);
     peer.tls_port = listen.redirect;
     let socket = Socket::new(tcp, Rc::clone(&line));

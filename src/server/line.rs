@@ -3,6 +3,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::crowd::Member;
 use crate::proxy::Exchange;
 use crate::revocation::{Watch, Watched};
 
@@ -23,10 +24,16 @@ pub(super) struct Line {
     write_timeout: Duration,
     /// Whether it must end with a reset, so that the client sees that something is missing.
     pub(super) must_reset: Cell<bool>,
+    /// Counts the connection as one of its address, as long as it is served.
+    _member: Option<Member>,
 }
 
 impl Line {
-    pub(super) fn new(watch: &Rc<Watch>, write_timeout: Duration) -> Rc<Self> {
+    pub(super) fn new(
+        watch: &Rc<Watch>,
+        write_timeout: Duration,
+        member: Option<Member>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             guards: RefCell::default(),
             reading: watch.over(None),
@@ -35,6 +42,7 @@ impl Line {
             is_write_late: Cell::new(false),
             write_timeout,
             must_reset: Cell::new(false),
+            _member: member,
         })
     }
 

@@ -7,6 +7,7 @@
 mod admin;
 mod admin_socket;
 mod connection;
+mod crowd;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gathered;

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use rustls::ServerConfig;
 use tokio::sync::{Notify, Semaphore};
 
+use super::crowd::Crowds;
 use super::listener;
 use super::shutdown::{Drain, Stage};
 use super::tls::EdgeTls;
@@ -34,6 +35,8 @@ pub struct Worker {
 /// The bounds of connections.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
+    /// All workers' together.
+    pub(super) crowds: Arc<Crowds>,
     pub(super) handshake_timeout: Duration,
     pub(super) head_timeout: Duration,
     pub(super) idle_timeout: Duration,
@@ -52,6 +55,7 @@ const FLUSHES_A_SWEEP: u32 = 10;
 impl From<&Server> for WorkerSettings {
     fn from(server: &Server) -> Self {
         Self {
+            crowds: Crowds::new(server.max_connections_per_address),
             handshake_timeout: server.handshake_timeout,
             head_timeout: server.head_timeout,
             idle_timeout: server.idle_timeout,

@@ -41,6 +41,8 @@ pub struct WorkerMetrics {
     pub open: AtomicU64,
     /// TLS handshakes that failed or came too late.
     pub handshakes_failed: AtomicU64,
+    /// Connections refused because their address had too many.
+    pub crowded_out: AtomicU64,
     /// Connections refused because they did not begin as the PROXY protocol has it.
     pub proxy_headers_refused: AtomicU64,
     /// Exchanges cut by a revocation.
@@ -79,7 +81,7 @@ pub(super) const BUCKETS: [u64; 12] = [
 
 /// Counters of a worker that need no label: name, help, and where they are.
 type Plain = (&'static str, &'static str, fn(&WorkerMetrics) -> &AtomicU64);
-const COUNTERS: [Plain; 8] = [
+const COUNTERS: [Plain; 9] = [
     ("connections_accepted", "Connections accepted", |worker| {
         &worker.accepted
     }),
@@ -87,6 +89,11 @@ const COUNTERS: [Plain; 8] = [
         "tls_handshakes_failed",
         "TLS handshakes that failed or came too late",
         |worker| &worker.handshakes_failed,
+    ),
+    (
+        "connections_crowded_out",
+        "Connections refused because their address had too many",
+        |worker| &worker.crowded_out,
     ),
     (
         "proxy_headers_refused",
@@ -246,6 +253,7 @@ impl WorkerMetrics {
             accepted: AtomicU64::new(0),
             open: AtomicU64::new(0),
             handshakes_failed: AtomicU64::new(0),
+            crowded_out: AtomicU64::new(0),
             proxy_headers_refused: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             upstream_connects: AtomicU64::new(0),

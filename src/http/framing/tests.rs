@@ -202,6 +202,19 @@ fn a_host_that_could_be_read_as_something_else_is_refused() {
 }
 
 #[test]
+fn the_end_of_a_body_in_chunks_is_told_before_the_next_request() {
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut held = BytesMut::from(format!("{head}0\r\n\r\n{head}").as_str());
+    let mut requests = Requests::new(MAX_HEAD);
+
+    assert!(matches!(requests.next(&mut held), Ok(Some(Piece::Head(_)))));
+    assert!(requests.is_in_body());
+    assert!(matches!(requests.next(&mut held), Ok(None)));
+    assert!(!requests.is_in_body());
+    assert!(matches!(requests.next(&mut held), Ok(Some(Piece::Head(_)))));
+}
+
+#[test]
 fn a_chunked_body_that_breaks_a_rule_is_refused_by_its_rule() {
     use FramingError::*;
     let long = format!("1;{}\r\n", "x".repeat(257));

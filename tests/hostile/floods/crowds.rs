@@ -90,3 +90,41 @@ async fn a_crowd_that_takes_every_place_loses_them_to_the_others() {
     drop(crowd);
     flooded.is_over().await;
 }
+
+#[tokio::test]
+async fn one_address_cannot_take_every_place() {
+    let flooded = Flooded::start("max_connections_per_address = 20").await;
+    let mut crowd = Vec::new();
+    for _ in 0..20 {
+        let mut wire = Wire::plain(flooded.world.http()).await;
+        wire.call(&Call::get("/once")).await.expect(200);
+        crowd.push(wire);
+    }
+
+    let mut late = Wire::plain(flooded.world.http()).await;
+    assert_eq!(late.rest().await.0, "");
+    let refused = "dariet_connections_crowded_out_total 1";
+    flooded.world.metric(refused).await;
+    // One that has gone makes room for another.
+    drop(crowd.pop());
+    flooded.world.metric("dariet_connections_open 19").await;
+    let mut next = Wire::plain(flooded.world.http()).await;
+    next.call(&Call::get("/once")).await.expect(200);
+
+    drop((crowd, next));
+    flooded.is_over().await;
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_may_bring_as_many_as_there_are() {
+    let trusted = "max_connections_per_address = 2\ntrusted_proxies = [\"127.0.0.1\"]";
+    let flooded = Flooded::start(trusted).await;
+    let mut crowd = Vec::new();
+    for _ in 0..20 {
+        let mut wire = Wire::plain(flooded.world.http()).await;
+        wire.call(&Call::get("/once")).await.expect(200);
+        crowd.push(wire);
+    }
+    drop(crowd);
+    flooded.is_over().await;
+}
