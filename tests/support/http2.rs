@@ -170,7 +170,8 @@ impl Incoming {
     }
 }
 
-fn fields(headers: &HeaderMap) -> Fields {
+/// Headers as tests have them.
+pub fn fields(headers: &HeaderMap) -> Fields {
     let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes());
         (name.to_string(), value.into_owned())
