@@ -36,8 +36,8 @@ use crate::config::{self, Access, Hsts};
 use crate::domain::{Clock, Timestamp};
 use crate::http::{
     ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
-    PathError, Place, RequestId, Upgrade, check_values, forwarded, offered_protocols,
-    read_credential, upgrade_requested,
+    PathError, Place, RequestId, Upgrade, check_values, forwarded, is_extended_connect,
+    offered_protocols, read_credential, upgrade_of,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
 use crate::revocation::{Admission, Alarm, NotFresh, Watch};
@@ -195,6 +195,9 @@ impl Gateway {
         let body = RequestBody::new(body, Rc::clone(&record.exchange), self.shared.body_timeout);
         if api::OWN.iter().any(|own| path.is_below(own)) {
             record.route = self.own_route();
+            if is_extended_connect(&head) {
+                return Err(Code::NotImplemented.into());
+            }
             return self.call_api(Request::from_parts(head, body), record).await;
         }
 
@@ -206,7 +209,7 @@ impl Gateway {
             route.config.keep_encoded_slash,
         )?;
 
-        let upgrade = upgrade_requested(&head.method, head.version, &head.headers);
+        let upgrade = upgrade_of(&head);
         if upgrade == Upgrade::Refused {
             return Err(Code::MalformedRequest.into());
         }

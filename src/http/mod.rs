@@ -41,7 +41,7 @@ pub use credential::{
 pub use error::{ApiError, Code, FieldError};
 pub use forwarded::{Client, Hop};
 pub use framing::{Dechunked, Dechunker, FramingError, Piece, RequestHead, Requests, Stand};
-pub use hop_by_hop::{Upgrade, upgrade_requested};
+pub use hop_by_hop::{ExtendedConnect, Upgrade, is_extended_connect, upgrade_of};
 pub use host::{Host, HostError};
 pub use identity::{IdentityHeaders, IdentityValues};
 pub use passing::Passing;

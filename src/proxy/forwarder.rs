@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode, Version};
 
 use super::answer::Source;
 use super::answer_head::{AnswerHead, HeadReader};
 use super::buffers::Buffers;
 use super::carrier::Carrier;
 use super::connection::{SendError, SendFailed};
+use super::handshake::Handshake;
 use super::retry::Attempts;
 use super::upload::Upload;
 use super::upstreams::{Again, Failure, Lane, Member, NotPicked, Place, Upstream};
@@ -108,6 +109,10 @@ impl Forwarder {
                 inbound.body.hold_for_continue();
             }
         }
+        let is_tunnel = inbound.upgrade == Upgrade::WebSocket;
+        let handshake = (is_tunnel && inbound.version == Version::HTTP_2)
+            .then(|| Handshake::begin(&mut inbound.headers))
+            .flatten();
         let sending = Sending {
             forwarder: self,
             upstream,
@@ -115,11 +120,13 @@ impl Forwarder {
             exchange,
             request_id: inbound.request_id.header_value().clone(),
             deadlines,
-            protocol: match inbound.upgrade {
-                // A tunnel needs a connection of its own.
-                Upgrade::WebSocket => Protocol::Http1,
-                Upgrade::None | Upgrade::Refused => upstream.config.protocol,
+            // A tunnel needs a connection of its own.
+            protocol: if is_tunnel {
+                Protocol::Http1
+            } else {
+                upstream.config.protocol
             },
+            handshake,
         };
         let (is_head, upgrade) = (inbound.method == Method::HEAD, inbound.upgrade);
         let admission = admission.as_deref();
@@ -154,6 +161,9 @@ impl Outbound<'_> {
         if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
             return sending.switched(answered, self.upgrade, place);
         }
+        if sending.handshake.is_some() && answered.head.status.is_success() {
+            return Err(sending.handshake_failed(&answered.server));
+        }
         Ok(Answer::Response(sending.body(answered, place)))
     }
 }
@@ -168,6 +178,8 @@ struct Sending<'a> {
     deadlines: Deadlines,
     /// What is spoken to a server.
     protocol: Protocol,
+    /// Where a client over HTTP/2 asks for a WebSocket.
+    handshake: Option<Handshake>,
 }
 
 impl Sending<'_> {
@@ -339,6 +351,10 @@ impl Sending<'_> {
         if upgrade != Upgrade::WebSocket || !head.is_websocket {
             return Err(self.switched_unasked(&answered.server));
         }
+        let is_answered = |handshake: &Handshake| handshake.is_answered_by(&head.headers);
+        if !self.handshake.as_ref().is_none_or(is_answered) {
+            return Err(self.handshake_failed(&answered.server));
+        }
         let Carrier::Http1(connection) = answered.carrier else {
             return Err(self.switched_unasked(&answered.server));
         };
@@ -358,6 +374,13 @@ impl Sending<'_> {
             upstream: self.upstream.config.name.clone(),
             server: server.name().to_owned(),
             source,
+        }
+    }
+
+    fn handshake_failed(&self, server: &Member) -> ProxyError {
+        ProxyError::Handshake {
+            upstream: self.upstream.config.name.clone(),
+            server: server.name().to_owned(),
         }
     }
 

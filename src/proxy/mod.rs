@@ -17,6 +17,7 @@ mod decoder;
 mod error;
 mod exchange;
 mod forwarder;
+mod handshake;
 mod http2;
 mod request;
 mod request_body;

@@ -28,3 +28,4 @@ mod server;
 mod support;
 mod tls;
 mod upstreams;
+mod websockets;
