@@ -35,8 +35,8 @@ use crate::auth::{Admitted, AuthError, Authenticator};
 use crate::config::{self, Access, Hsts};
 use crate::domain::{Clock, Timestamp};
 use crate::http::{
-    ApiError, Client, ClientBody, Code, Host, IdentityHeaders, NormalPath, OfferedProtocols,
-    PathError, Place, RequestId, Upgrade, check_values, forwarded, is_extended_connect,
+    ApiError, Client, ClientBody, Code, ExtendedConnect, Host, IdentityHeaders, NormalPath,
+    OfferedProtocols, PathError, Place, RequestId, Upgrade, check_values, forwarded,
     offered_protocols, read_credential, upgrade_of,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
@@ -195,9 +195,6 @@ impl Gateway {
         let body = RequestBody::new(body, Rc::clone(&record.exchange), self.shared.body_timeout);
         if api::OWN.iter().any(|own| path.is_below(own)) {
             record.route = self.own_route();
-            if is_extended_connect(&head) {
-                return Err(Code::NotImplemented.into());
-            }
             return self.call_api(Request::from_parts(head, body), record).await;
         }
 
@@ -324,6 +321,10 @@ impl Gateway {
         request: Request<RequestBody>,
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
+        // Its client would take any success for a tunnel.
+        if request.extensions().get::<ExtendedConnect>().is_some() {
+            return Err(Code::NotImplemented.into());
+        }
         let context = ApiContext {
             request_id: record.request_id.as_str(),
             client: record.client,

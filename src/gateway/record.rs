@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use super::Gateway;
 use crate::config;
 use crate::domain::CredentialId;
-use crate::http::{Code, RequestId};
+use crate::http::{Code, RequestId, grpc};
 use crate::proxy::Exchange;
 use crate::revocation::Admission;
 use crate::telemetry::{Line, Outcome};
@@ -37,6 +37,8 @@ pub(super) struct Record {
     pub(super) is_guarded: bool,
     pub(super) status: u16,
     pub(super) code: Option<Code>,
+    /// Whether it is a call by gRPC.
+    pub(super) is_grpc: bool,
     /// How the answer ended, when it did not end well.
     pub(super) end: Option<End>,
 }
@@ -79,6 +81,7 @@ impl Record {
             is_guarded: false,
             status: 0,
             code: None,
+            is_grpc: grpc::is_call(head),
             end: None,
         })
     }

@@ -4,7 +4,9 @@ use http::{HeaderValue, Response, header};
 use super::body::{GatewayBody, Source};
 use super::record::Record;
 use super::relay::Relay;
-use crate::http::{ApiError, OfferedProtocols, Place, WEBSOCKET_PROTOCOL, hop_by_hop, problem};
+use crate::http::{
+    ApiError, OfferedProtocols, Place, WEBSOCKET_PROTOCOL, grpc, hop_by_hop, problem,
+};
 use crate::proxy::{Answer, Tunnel};
 
 /// The answer to a request.
@@ -67,7 +69,10 @@ impl Passed {
 
 /// The refusal `error` as an answer.
 pub(super) fn refuse(error: &ApiError, mut record: Box<Record>) -> Reply {
-    let response = problem(error, record.request_id.as_str());
+    let mut response = problem(error, record.request_id.as_str());
+    if record.is_grpc {
+        response = grpc::refusal(response, error);
+    }
     record.status = response.status().as_u16();
     record.code = Some(error.code);
     record.is_guarded = false;

@@ -30,19 +30,13 @@ pub struct ExtendedConnect;
 /// Whether a request asks for a WebSocket, in whatever version it came.
 #[must_use]
 pub fn upgrade_of(head: &request::Parts) -> Upgrade {
-    if !is_extended_connect(head) {
+    if head.extensions.get::<ExtendedConnect>().is_none() {
         return upgrade_requested(&head.method, head.version, &head.headers);
     }
     if has_body(&head.headers) {
         return Upgrade::Refused;
     }
     Upgrade::WebSocket
-}
-
-/// Whether a request can be answered with a tunnel alone: its client takes any other success for one.
-#[must_use]
-pub fn is_extended_connect(head: &request::Parts) -> bool {
-    head.version == Version::HTTP_2 && head.extensions.get::<ExtendedConnect>().is_some()
 }
 
 /// Whether a request asks for its connection to become a WebSocket.

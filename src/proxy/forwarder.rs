@@ -19,7 +19,7 @@ use super::upstreams::{Again, Failure, Lane, Member, NotPicked, Place, Upstream}
 use super::{AnswerError, Exchange, Inbound, ProxyError, Tunnel, UpstreamBody, Upstreams, Waiting};
 use crate::auth::Admitted;
 use crate::config::{Deadlines, Protocol};
-use crate::http::{IdentityHeaders, Upgrade};
+use crate::http::{IdentityHeaders, Upgrade, grpc};
 use crate::telemetry::WorkerMetrics;
 
 /// Sends admitted requests to upstreams, over connections of this worker's own.
@@ -100,8 +100,12 @@ impl Forwarder {
         let upstream = lane.upstream();
         let exchange = Rc::clone(&inbound.exchange);
         let deadlines = upstream.config.deadlines.with(&exchange.deadlines.get());
-        if let Some(whole) = deadlines.whole {
-            exchange.end_within(whole);
+        let asked = grpc::timeout(inbound.version, &inbound.headers);
+        match (deadlines.whole, asked) {
+            (None, Some(asked)) => exchange.end_as_asked(asked),
+            (Some(whole), Some(asked)) if asked < whole => exchange.end_as_asked(asked),
+            (Some(whole), _) => exchange.end_within(whole),
+            (None, None) => {}
         }
         if !inbound.body.is_empty() {
             inbound.body.outbound(deadlines.response, &self.identity);

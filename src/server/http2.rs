@@ -196,7 +196,7 @@ async fn stream(
             respond.send_reset(Reason::INTERNAL_ERROR);
         }
         (Reply::Response(response), _) => {
-            give(response, is_head, respond, &worker, &sendings).await
+            give(response, is_head, respond, &worker, &sendings).await;
         }
         (Reply::Switch(response, relay), Some(input)) => {
             websocket::serve(response, relay, input, respond, &sendings).await;

@@ -2,6 +2,7 @@
 
 mod cuts;
 mod ends;
+mod grpc;
 mod messages;
 mod secure;
 mod sharing;
