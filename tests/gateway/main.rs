@@ -23,6 +23,7 @@ mod reset;
 mod revocation;
 mod seeing;
 mod server;
+mod streams;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other test programs use more of the world")]
 mod support;
