@@ -67,7 +67,8 @@ pub use store::{Admin, StoreUrl};
 pub use tls::{CertificateFiles, ClientCertificates, Demand, Hsts, Tls, TlsVersion};
 pub use upstream_tls::UpstreamTls;
 pub use upstreams::{
-    Balance, Ejection, HealthCheck, Retries, ServerAddress, Upstream, UpstreamServer,
+    Balance, Ejection, HealthCheck, Protocol, Retries, ServerAddress, Upstream, UpstreamHttp2,
+    UpstreamServer,
 };
 
 /// Everything the operator said, and the defaults for the rest.

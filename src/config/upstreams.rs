@@ -1,4 +1,5 @@
 mod health_check;
+mod protocol;
 mod servers;
 mod trouble;
 
@@ -10,6 +11,7 @@ use super::text::quoted;
 use super::upstream_tls::UpstreamTls;
 
 pub use health_check::HealthCheck;
+pub use protocol::{Protocol, UpstreamHttp2};
 pub use servers::{ServerAddress, UpstreamServer};
 pub use trouble::{Ejection, Retries};
 
@@ -20,6 +22,10 @@ pub struct Upstream {
     pub name: String,
     /// `servers = ["http://10.0.0.5:9000"]`; never empty.
     pub servers: Vec<UpstreamServer>,
+    /// `protocol` (http1)
+    pub protocol: Protocol,
+    /// `[upstreams.NAME.http2]`
+    pub http2: UpstreamHttp2,
     /// `[upstreams.NAME.tls]`
     pub tls: UpstreamTls,
     /// `balance` (least_busy)
@@ -90,9 +96,12 @@ impl Upstream {
             ("least_busy", Balance::LeastBusy),
             ("round_robin", Balance::RoundRobin),
         ];
+        let servers = UpstreamServer::read_all(section);
         Self {
             name,
-            servers: UpstreamServer::read_all(section),
+            protocol: Protocol::read(section, &servers),
+            servers,
+            http2: section.section("http2", UpstreamHttp2::read),
             tls: section.section("tls", UpstreamTls::read),
             balance: section.choice("balance", Balance::LeastBusy, &balances),
             slow_start: section.duration("slow_start", seconds(10), Duration::ZERO..=seconds(3600)),

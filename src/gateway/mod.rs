@@ -41,7 +41,7 @@ use crate::domain::{Clock, Timestamp};
 use crate::http::{
     ApiError, Client, ClientBody, Code, Cors, Host, IdentityHeaders, NormalPath, OfferedProtocols,
     Place, RequestId, Upgrade, check_values, forwarded, offered_protocols, read_credential,
-    upgrade_requested,
+    upgrade_of,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
 use crate::revocation::{Admission, Alarm, NotFresh, Watch};
@@ -212,7 +212,7 @@ impl Gateway {
             Lead::Answered(answer) => return Ok(answer),
         };
 
-        let upgrade = upgrade_requested(&head.method, head.version, &head.headers);
+        let upgrade = upgrade_of(&head);
         if upgrade == Upgrade::Refused {
             return Err(Code::MalformedRequest.into());
         }

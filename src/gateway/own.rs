@@ -8,7 +8,7 @@ use super::record::Record;
 use super::reply::Passed;
 use super::{Gateway, watched};
 use crate::api::{ApiContext, CallerSource};
-use crate::http::{ApiError, Code};
+use crate::http::{ApiError, Code, ExtendedConnect};
 use crate::proxy::RequestBody;
 
 impl Gateway {
@@ -20,6 +20,10 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
         record.route = self.own_route();
+        // Its client would take any success for a tunnel.
+        if head.extensions.get::<ExtendedConnect>().is_some() {
+            return Err(Code::NotImplemented.into());
+        }
         if let Some(answer) = self.meet(&head, record).await? {
             return Ok(answer);
         }

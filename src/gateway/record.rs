@@ -11,7 +11,7 @@ use super::edge::Edge;
 use crate::config::RouteDeadlines;
 use crate::domain::CredentialId;
 use crate::http::cors::Answer;
-use crate::http::{Code, RequestId};
+use crate::http::{Code, RequestId, grpc};
 use crate::proxy::Exchange;
 use crate::revocation::Admission;
 use crate::telemetry::{Line, Outcome};
@@ -41,6 +41,8 @@ pub(super) struct Record {
     pub(super) is_guarded: bool,
     pub(super) status: u16,
     pub(super) code: Option<Code>,
+    /// Whether it is a call by gRPC.
+    pub(super) is_grpc: bool,
     /// How the answer ended, when it did not end well.
     pub(super) end: Option<End>,
 }
@@ -84,6 +86,7 @@ impl Record {
             is_guarded: false,
             status: 0,
             code: None,
+            is_grpc: grpc::is_call(head),
             end: None,
         })
     }

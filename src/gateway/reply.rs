@@ -7,7 +7,7 @@ use super::record::Record;
 use super::relay::Relay;
 use crate::config::HeaderRules;
 use crate::http::{
-    ApiError, OfferedProtocols, Place, WEBSOCKET_PROTOCOL, cors, hop_by_hop, problem,
+    ApiError, OfferedProtocols, Place, WEBSOCKET_PROTOCOL, cors, grpc, hop_by_hop, problem,
 };
 use crate::proxy::{Answer, Tunnel};
 
@@ -86,6 +86,9 @@ impl Passed {
 /// The refusal `error` as an answer.
 pub(super) fn refuse(error: &ApiError, mut record: Box<Record>) -> Reply {
     let mut response = problem(error, record.request_id.as_str());
+    if record.is_grpc {
+        response = grpc::refusal(response, error);
+    }
     record.see_off(response.headers_mut(), cors::Answer::Own);
     record.status = response.status().as_u16();
     record.code = Some(error.code);

@@ -5,7 +5,7 @@ use http::header::{
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SEC_WEBSOCKET_KEY, SERVER, SET_COOKIE, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, request};
 
 use super::forwarded::reads_as_forwarding;
 use super::header::{X_API_KEY, X_REQUEST_ID, elements, elements_of, lists};
@@ -22,11 +22,28 @@ pub enum Upgrade {
     Refused,
 }
 
+/// What a request carries that asked, over HTTP/2, for its stream to become a WebSocket (RFC 8441). Its method
+/// is `GET` from then on, as over HTTP/1.1.
+#[derive(Debug, Clone, Copy)]
+pub struct ExtendedConnect;
+
+/// Whether a request asks for a WebSocket, in whatever version it came.
+#[must_use]
+pub fn upgrade_of(head: &request::Parts) -> Upgrade {
+    if head.extensions.get::<ExtendedConnect>().is_none() {
+        return upgrade_requested(&head.method, head.version, &head.headers);
+    }
+    if has_body(&head.headers) {
+        return Upgrade::Refused;
+    }
+    Upgrade::WebSocket
+}
+
 /// Whether a request asks for its connection to become a WebSocket.
 ///
 /// `Upgrade` counts only in HTTP/1.1 and where `Connection` names it (RFC 9110 §7.8).
 #[must_use]
-pub fn upgrade_requested(method: &Method, version: Version, headers: &HeaderMap) -> Upgrade {
+fn upgrade_requested(method: &Method, version: Version, headers: &HeaderMap) -> Upgrade {
     let is_asked = headers.contains_key(UPGRADE)
         && version == Version::HTTP_11
         && lists(headers, CONNECTION, "upgrade")

@@ -23,6 +23,7 @@ pub mod credential;
 mod error;
 pub mod forwarded;
 pub mod framing;
+pub mod grpc;
 pub mod header;
 pub mod hop_by_hop;
 mod host;
@@ -44,7 +45,7 @@ pub use credential::{
 pub use error::{ApiError, Code, FieldError};
 pub use forwarded::{Client, Hop};
 pub use framing::{Dechunked, Dechunker, FramingError, Piece, RequestHead, Requests, Stand};
-pub use hop_by_hop::{Upgrade, upgrade_requested};
+pub use hop_by_hop::{ExtendedConnect, Upgrade, upgrade_of};
 pub use host::{Host, HostError};
 pub use identity::{IdentityHeaders, IdentityValues};
 pub use passing::Passing;

@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::connection::{Connection, Pool};
+use super::carrier::Carrier;
+use super::connection::Pool;
 use super::decoder::Decoder;
 use super::upstreams::Place;
 use super::{AnswerError, Exchange, Waiting};
 
 /// The body of an upstream's answer, with the connection it comes over: at its end the connection
-/// goes back to the pool, and dropped before that it is closed.
+/// goes back to the pool, and dropped before that it is closed; over HTTP/2 its stream is reset.
 #[derive(Debug)]
 pub struct UpstreamBody {
     source: Option<Source>,
@@ -25,7 +26,7 @@ pub struct UpstreamBody {
 /// Where the body comes from, until it has come.
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) connection: Box<Connection>,
+    pub(super) carrier: Carrier,
     pub(super) pool: Rc<Pool>,
     pub(super) max_idle: usize,
     /// The exchange's place in its upstream, held until the body has come.
@@ -53,8 +54,9 @@ impl UpstreamBody {
     fn finish_if_done(&mut self) {
         if self.decoder.is_done()
             && let Some(source) = self.source.take()
+            && let Carrier::Http1(connection) = source.carrier
         {
-            source.pool.give(source.connection, source.max_idle);
+            source.pool.give(connection, source.max_idle);
         }
     }
 
@@ -65,7 +67,14 @@ impl UpstreamBody {
         let Some(source) = &mut self.source else {
             return Poll::Ready(self.decoder.end().map(|()| None));
         };
-        let connection = &mut *source.connection;
+        let connection = match &mut source.carrier {
+            Carrier::Http1(connection) => connection,
+            Carrier::Http2(call) => {
+                let frame = ready!(call.poll_frame(cx))?;
+                self.decoder.passed(frame.as_ref(), call.is_done());
+                return Poll::Ready(Ok(frame));
+            }
+        };
         loop {
             if let Some(frame) = self.decoder.next(&mut connection.input)? {
                 return Poll::Ready(Ok(Some(frame)));

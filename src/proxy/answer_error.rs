@@ -8,6 +8,9 @@ pub enum AnswerError {
     /// The connection failed.
     #[error("the connection to it failed")]
     Io(#[from] io::Error),
+    /// Over HTTP/2 the request or its connection came to another end.
+    #[error("it broke off the request or the connection, or breaks the rules of HTTP/2")]
+    Http2(#[from] h2::Error),
     /// It closed the connection before the end of its answer, or before the beginning.
     #[error("it closed the connection before its answer was whole")]
     Closed,

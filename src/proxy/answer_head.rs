@@ -80,7 +80,7 @@ struct Framing {
 }
 
 /// Bytes of a head, or of all interim ones together with it.
-const MAX_HEAD: usize = 64 * 1024;
+pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 impl<'a> HeadReader<'a> {
     /// A reader of the answer to a request. `spare` is emptied and used again.
@@ -107,7 +107,7 @@ impl<'a> HeadReader<'a> {
 
     /// Whether nothing of an answer has come.
     pub(super) const fn is_untouched(&self) -> bool {
-        self.length == 0 && self.seen == 0
+        self.length == 0 && self.seen == 0 && self.interim == 0
     }
 
     /// Takes lines from the front of `input` until a head is whole; nothing when more must come first.
@@ -192,10 +192,7 @@ impl<'a> HeadReader<'a> {
         if line.status.is_informational() && line.status != StatusCode::SWITCHING_PROTOCOLS {
             self.headers.clear();
             self.fields = 0;
-            self.interim += 1;
-            if self.interim > MAX_INTERIM {
-                return Err(AnswerError::TooManyInterim);
-            }
+            self.count_interim()?;
             if line.status == StatusCode::CONTINUE {
                 return Ok(Some(Head::Continue));
             }
@@ -215,6 +212,20 @@ impl<'a> HeadReader<'a> {
             is_websocket,
             is_event_stream,
         })))
+    }
+
+    /// Counts an interim answer, of which there must be an end.
+    pub(super) fn count_interim(&mut self) -> Result<(), AnswerError> {
+        self.interim += 1;
+        if self.interim > MAX_INTERIM {
+            return Err(AnswerError::TooManyInterim);
+        }
+        Ok(())
+    }
+
+    /// Whether the request was `HEAD`.
+    pub(super) const fn is_head(&self) -> bool {
+        self.is_head
     }
 
     /// Counts an interim answer that nobody waits for.
@@ -311,7 +322,8 @@ impl Framing {
     }
 }
 
-fn has_body(status: StatusCode, is_head: bool) -> bool {
+/// Whether an answer has a body, whatever its headers say.
+pub(super) fn has_body(status: StatusCode, is_head: bool) -> bool {
     let has_none = [
         StatusCode::SWITCHING_PROTOCOLS,
         StatusCode::NO_CONTENT,
@@ -320,7 +332,8 @@ fn has_body(status: StatusCode, is_head: bool) -> bool {
     !is_head && !has_none.contains(&status)
 }
 
-fn is_event_stream(kind: &[u8]) -> bool {
+/// Whether a `Content-Type` is that of a stream of events.
+pub(super) fn is_event_stream(kind: &[u8]) -> bool {
     let start = kind.get(..EVENT_STREAM.len());
     start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }
@@ -328,7 +341,7 @@ fn is_event_stream(kind: &[u8]) -> bool {
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 /// A length of 1 to 19 digits, which always fit.
-fn read_length(digits: &[u8]) -> Result<u64, FramingError> {
+pub(super) fn read_length(digits: &[u8]) -> Result<u64, FramingError> {
     if !matches!(digits.len(), 1..=19) || !digits.iter().all(u8::is_ascii_digit) {
         return Err(FramingError::LengthInvalid);
     }

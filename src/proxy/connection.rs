@@ -12,7 +12,7 @@ use tokio::task::unconstrained;
 
 use super::AnswerError;
 use super::answer_head::{AnswerHead, Head, HeadReader};
-use super::stream::Stream;
+use super::stream::{Offer, Stream};
 use super::upload::{Upload, UploadError};
 use super::upstreams::{Again, Target};
 
@@ -62,10 +62,11 @@ impl Connection {
     ///
     /// As the system says.
     pub(super) async fn connect(target: &Target) -> io::Result<Self> {
-        Ok(Self::new(Stream::connect(target).await?))
+        Ok(Self::over(Stream::connect(target, Offer::Http1).await?))
     }
 
-    fn new(stream: Stream) -> Self {
+    /// A connection over a stream that is open.
+    pub(super) fn over(stream: Stream) -> Self {
         Self {
             stream,
             input: BytesMut::new(),

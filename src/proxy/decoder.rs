@@ -19,6 +19,13 @@ pub(super) enum Decoder {
     Chunked(Dechunker),
     /// To the end of the connection.
     ToTheEnd,
+    /// In frames of HTTP/2.
+    Frames {
+        /// Bytes that are still to come, where the head told.
+        left: Option<u64>,
+        /// Whether everything has come.
+        is_done: bool,
+    },
 }
 
 impl Decoder {
@@ -36,7 +43,7 @@ impl Decoder {
                 Some(Dechunked::Data(data)) => Ok(Some(Frame::data(data))),
                 Some(Dechunked::Trailers(lines)) => Ok(Some(Frame::trailers(trailers(&lines)?))),
             },
-            Self::Length(0) => Ok(None),
+            Self::Length(0) | Self::Frames { .. } => Ok(None),
             _ if input.is_empty() => Ok(None),
             Self::Length(left) => {
                 let length =
@@ -45,6 +52,15 @@ impl Decoder {
                 Ok(Some(Frame::data(input.split_to(length).freeze())))
             }
             Self::ToTheEnd => Ok(Some(Frame::data(input.split().freeze()))),
+        }
+    }
+
+    /// A frame of HTTP/2 has come, the last one where `is_over`.
+    pub(super) fn passed(&mut self, frame: Option<&Frame<Bytes>>, is_over: bool) {
+        if let Self::Frames { left, is_done } = self {
+            let length = frame.and_then(Frame::data_ref).map_or(0, Bytes::len);
+            *left = left.map(|left| left.saturating_sub(length as u64));
+            *is_done |= is_over;
         }
     }
 
@@ -66,6 +82,7 @@ impl Decoder {
             Self::Length(left) => *left == 0,
             Self::Chunked(dechunker) => dechunker.is_done(),
             Self::ToTheEnd => false,
+            Self::Frames { is_done, .. } => *is_done,
         }
     }
 
@@ -73,6 +90,7 @@ impl Decoder {
     pub(super) const fn left(&self) -> Option<u64> {
         match self {
             Self::Length(left) => Some(*left),
+            Self::Frames { left, .. } => *left,
             Self::Chunked(_) | Self::ToTheEnd => None,
         }
     }

@@ -45,6 +45,16 @@ pub enum ProxyError {
         /// The server.
         server: String,
     },
+    /// The server answered a WebSocket's handshake in a way that its client cannot see.
+    #[error(
+        "server {server} of upstream {upstream:?} did not answer the handshake of a WebSocket as it must"
+    )]
+    Handshake {
+        /// The upstream's name.
+        upstream: String,
+        /// The server.
+        server: String,
+    },
     /// Every server refused lately.
     #[error("every server of upstream {upstream:?} refused lately")]
     NoneHealthy {
@@ -67,7 +77,9 @@ impl From<ProxyError> for ApiError {
         let code = match error {
             ProxyError::Refused { .. } => Code::UpstreamRefused,
             ProxyError::ConnectTimeout { .. } => Code::UpstreamTimeout,
-            ProxyError::Broken { .. } | ProxyError::Switched { .. } => Code::UpstreamBroken,
+            ProxyError::Broken { .. }
+            | ProxyError::Switched { .. }
+            | ProxyError::Handshake { .. } => Code::UpstreamBroken,
             ProxyError::NoneHealthy { .. } | ProxyError::OverBound { .. } => {
                 return Self::new(Code::UpstreamUnavailable).retry_after(Duration::from_secs(1));
             }

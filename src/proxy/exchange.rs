@@ -26,6 +26,8 @@ pub struct Exchange {
     server: RefCell<Option<Rc<Member>>>,
     /// When it must be over, whoever moves.
     end: Cell<Option<Instant>>,
+    /// Whether the client has set that end.
+    is_clients_end: Cell<bool>,
     waiting: Cell<Waiting>,
     is_parting: Cell<bool>,
     is_over: Cell<bool>,
@@ -59,6 +61,7 @@ impl Exchange {
             deadlines: Cell::default(),
             server: RefCell::default(),
             end: Cell::new(None),
+            is_clients_end: Cell::new(false),
             waiting: Cell::new(Waiting::Nobody),
             is_parting: Cell::new(false),
             is_over: Cell::new(false),
@@ -126,8 +129,13 @@ impl Exchange {
         }
     }
 
-    /// The deadline has passed: the server's failure when it was the one to move.
+    /// The deadline has passed: the server's failure when it was the one to move and had the time that the
+    /// configuration gives it.
     pub fn too_late(&self) {
+        let is_past = self.end.get().is_some_and(|end| end <= Instant::now());
+        if is_past && self.is_clients_end.get() {
+            return;
+        }
         if matches!(self.waiting.get(), Waiting::Head | Waiting::Answer) {
             self.server_failed();
         }
@@ -137,6 +145,12 @@ impl Exchange {
     pub fn end_within(&self, span: Duration) {
         self.end.set(Instant::now().checked_add(span));
         self.watched.set_deadline(span);
+    }
+
+    /// The client waits no longer than `span` from now.
+    pub fn end_as_asked(&self, span: Duration) {
+        self.is_clients_end.set(true);
+        self.end_within(span);
     }
 
     /// It lasts as long as its credential: a WebSocket or an event stream.

@@ -1,22 +1,25 @@
+mod connecting;
+
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode, Version};
 
 use super::answer::Source;
 use super::answer_head::{AnswerHead, HeadReader};
 use super::buffers::Buffers;
-use super::connection::{Connection, SendError, SendFailed};
+use super::carrier::Carrier;
+use super::connection::{SendError, SendFailed};
+use super::handshake::Handshake;
 use super::retry::Attempts;
 use super::upload::Upload;
 use super::upstreams::{Again, Failure, Lane, Member, NotPicked, Place, Upstream};
 use super::{AnswerError, Exchange, Inbound, ProxyError, Tunnel, UpstreamBody, Upstreams, Waiting};
 use crate::auth::Admitted;
-use crate::config::Deadlines;
-use crate::http::{IdentityHeaders, Upgrade};
+use crate::config::{Deadlines, Protocol};
+use crate::http::{IdentityHeaders, Upgrade, grpc};
 use crate::telemetry::WorkerMetrics;
 
 /// Sends admitted requests to upstreams, over connections of this worker's own.
@@ -42,7 +45,7 @@ pub enum Answer {
 /// A request that was answered, and the connection it was answered over.
 struct Answered {
     head: AnswerHead,
-    connection: Box<Connection>,
+    carrier: Carrier,
     server: Rc<Member>,
 }
 
@@ -97,8 +100,12 @@ impl Forwarder {
         let upstream = lane.upstream();
         let exchange = Rc::clone(&inbound.exchange);
         let deadlines = upstream.config.deadlines.with(&exchange.deadlines.get());
-        if let Some(whole) = deadlines.whole {
-            exchange.end_within(whole);
+        let asked = grpc::timeout(inbound.version, &inbound.headers);
+        match (deadlines.whole, asked) {
+            (None, Some(asked)) => exchange.end_as_asked(asked),
+            (Some(whole), Some(asked)) if asked < whole => exchange.end_as_asked(asked),
+            (Some(whole), _) => exchange.end_within(whole),
+            (None, None) => {}
         }
         if !inbound.body.is_empty() {
             inbound.body.outbound(deadlines.response, &self.identity);
@@ -106,6 +113,10 @@ impl Forwarder {
                 inbound.body.hold_for_continue();
             }
         }
+        let is_tunnel = inbound.upgrade == Upgrade::WebSocket;
+        let handshake = (is_tunnel && inbound.version == Version::HTTP_2)
+            .then(|| Handshake::begin(&mut inbound.headers))
+            .flatten();
         let sending = Sending {
             forwarder: self,
             upstream,
@@ -113,6 +124,13 @@ impl Forwarder {
             exchange,
             request_id: inbound.request_id.header_value().clone(),
             deadlines,
+            // A tunnel needs a connection of its own.
+            protocol: if is_tunnel {
+                Protocol::Http1
+            } else {
+                upstream.config.protocol
+            },
+            handshake,
         };
         let (is_head, upgrade) = (inbound.method == Method::HEAD, inbound.upgrade);
         let admission = admission.as_deref();
@@ -147,6 +165,9 @@ impl Outbound<'_> {
         if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
             return sending.switched(answered, self.upgrade, place);
         }
+        if sending.handshake.is_some() && answered.head.status.is_success() {
+            return Err(sending.handshake_failed(&answered.server));
+        }
         Ok(Answer::Response(sending.body(answered, place)))
     }
 }
@@ -159,6 +180,10 @@ struct Sending<'a> {
     exchange: Rc<Exchange>,
     request_id: HeaderValue,
     deadlines: Deadlines,
+    /// What is spoken to a server.
+    protocol: Protocol,
+    /// Where a client over HTTP/2 asks for a WebSocket.
+    handshake: Option<Handshake>,
 }
 
 impl Sending<'_> {
@@ -174,27 +199,30 @@ impl Sending<'_> {
         let mut attempts = Attempts::at(self.request_id.clone(), most);
         self.lane.save();
         loop {
-            let (server, mut connection) = self.connection(place, &mut attempts).await?;
+            let (server, mut carrier) = self.carrier(place, &mut attempts).await?;
             self.exchange
                 .wait_for(Waiting::Head, self.deadlines.response);
-            connection.begin(upload.take());
-            match poll_fn(|cx| connection.poll_head(cx, reader)).await {
+            carrier.begin(upload.take());
+            match poll_fn(|cx| carrier.poll_head(cx, reader)).await {
                 Ok(head) => {
                     let status = head.status.as_u16();
                     self.judge(&server, status);
-                    *upload = self.instead_of(status, &mut connection, &server, &mut attempts);
+                    *upload = self.instead_of(status, &mut carrier, &server, &mut attempts);
                     if upload.is_none() {
-                        if let Some(buffer) = connection.take_sent() {
+                        if let Some(buffer) = carrier.take_sent() {
                             self.forwarder.buffers.give(buffer);
                         }
                         return Ok(Answered {
                             head,
-                            connection,
+                            carrier,
                             server,
                         });
                     }
                 }
-                Err(failed) => *upload = Some(self.after(failed, &server, &mut attempts)?),
+                Err(failed) => {
+                    attempts.note_failed(&carrier);
+                    *upload = Some(self.after(failed, &server, &mut attempts)?);
+                }
             }
             reader.begin_anew();
         }
@@ -213,14 +241,14 @@ impl Sending<'_> {
     fn instead_of(
         &self,
         status: u16,
-        connection: &mut Connection,
+        carrier: &mut Carrier,
         server: &Rc<Member>,
         attempts: &mut Attempts,
     ) -> Option<Upload> {
         let may = self.upstream.config.retries.statuses.contains(&status)
-            && connection.may_repeat()
+            && carrier.may_repeat()
             && attempts.go_on(self.lane, server, Again::Status, false);
-        let again = may.then(|| connection.take_again()).flatten();
+        let again = may.then(|| carrier.take_again()).flatten();
         again.map(|(_, upload)| upload)
     }
 
@@ -248,11 +276,11 @@ impl Sending<'_> {
     }
 
     /// A connection to a server that takes the request.
-    async fn connection(
+    async fn carrier(
         &self,
         place: &mut Place,
         attempts: &mut Attempts,
-    ) -> Result<(Rc<Member>, Box<Connection>), ProxyError> {
+    ) -> Result<(Rc<Member>, Carrier), ProxyError> {
         let mut last = None;
         loop {
             let picked = self.lane.choose(attempts).await;
@@ -260,13 +288,13 @@ impl Sending<'_> {
             place.move_to(&server);
             self.exchange.go_to(&server);
             if attempts.is_first()
-                && let Some(connection) = server.pool.take()
+                && let Some(carrier) = self.kept(&server)
             {
-                return Ok((server, connection));
+                return Ok((server, carrier));
             }
             // Boxed: a request that finds a kept connection need not carry the room for it.
-            match Box::pin(self.connect(&server)).await {
-                Ok(connection) => return Ok((server, connection)),
+            match Box::pin(self.connect(&server, attempts)).await {
+                Ok(carrier) => return Ok((server, carrier)),
                 Err(error) => {
                     server.failed(Failure::Refused, Some(&error));
                     if !attempts.go_on(self.lane, &server, Again::Refused, false) {
@@ -286,26 +314,6 @@ impl Sending<'_> {
         }
     }
 
-    async fn connect(&self, server: &Member) -> Result<Box<Connection>, ProxyError> {
-        let connecting = Connection::connect(server.target());
-        match tokio::time::timeout(self.deadlines.connect, connecting).await {
-            Ok(Ok(connection)) => {
-                let connects = &self.forwarder.metrics.upstream_connects;
-                connects.fetch_add(1, Ordering::Relaxed);
-                Ok(Box::new(connection))
-            }
-            Ok(Err(source)) => Err(ProxyError::Refused {
-                upstream: self.upstream.config.name.clone(),
-                server: server.name().to_owned(),
-                source,
-            }),
-            Err(_) => Err(ProxyError::ConnectTimeout {
-                upstream: self.upstream.config.name.clone(),
-                server: server.name().to_owned(),
-            }),
-        }
-    }
-
     fn body(&self, answered: Answered, place: Place) -> Response<UpstreamBody> {
         let head = answered.head;
         if head.is_event_stream {
@@ -314,9 +322,13 @@ impl Sending<'_> {
         let idle_timeout = (!head.is_event_stream).then_some(self.deadlines.idle);
         let max_idle = self.upstream.config.max_idle;
         let source = Source {
-            connection: answered.connection,
+            carrier: answered.carrier,
             pool: Rc::clone(&answered.server.pool),
-            max_idle: if head.may_keep { max_idle } else { 0 },
+            max_idle: if head.may_keep && !self.is_aside() {
+                max_idle
+            } else {
+                0
+            },
             _place: place,
         };
         let exchange = Rc::clone(&self.exchange);
@@ -326,6 +338,11 @@ impl Sending<'_> {
         *response.headers_mut() = head.headers;
         *response.extensions_mut() = head.extensions;
         response
+    }
+
+    /// Whether it speaks another protocol than the other requests to its upstream.
+    fn is_aside(&self) -> bool {
+        self.protocol != self.upstream.config.protocol
     }
 
     fn switched(
@@ -338,7 +355,14 @@ impl Sending<'_> {
         if upgrade != Upgrade::WebSocket || !head.is_websocket {
             return Err(self.switched_unasked(&answered.server));
         }
-        let (stream, early) = answered.connection.switched();
+        let is_answered = |handshake: &Handshake| handshake.is_answered_by(&head.headers);
+        if !self.handshake.as_ref().is_none_or(is_answered) {
+            return Err(self.handshake_failed(&answered.server));
+        }
+        let Carrier::Http1(connection) = answered.carrier else {
+            return Err(self.switched_unasked(&answered.server));
+        };
+        let (stream, early) = connection.switched();
         self.exchange.set_lasting();
         let exchange = Rc::clone(&self.exchange);
         let patience = self.deadlines.idle;
@@ -354,6 +378,13 @@ impl Sending<'_> {
             upstream: self.upstream.config.name.clone(),
             server: server.name().to_owned(),
             source,
+        }
+    }
+
+    fn handshake_failed(&self, server: &Member) -> ProxyError {
+        ProxyError::Handshake {
+            upstream: self.upstream.config.name.clone(),
+            server: server.name().to_owned(),
         }
     }
 

@@ -11,6 +11,7 @@ mod answer_error;
 mod answer_head;
 mod batch;
 mod buffers;
+mod carrier;
 mod connection;
 mod decoder;
 mod error;
@@ -18,6 +19,8 @@ mod exchange;
 mod forwarder;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod handshake;
+mod http2;
 mod request;
 mod request_body;
 mod retry;

@@ -25,6 +25,8 @@ pub struct RequestBody {
     /// Keeps the body of a request with `Expect: 100-continue` until the upstream wants it, or a second
     /// has passed (RFC 9110 §10.1.1): asking for the body is what sends the client its 100.
     gate: Option<Pin<Box<Sleep>>>,
+    /// What was taken and is to be taken once more, the first piece last.
+    put_back: Vec<Bytes>,
 }
 
 const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
@@ -41,6 +43,7 @@ impl RequestBody {
             response_timeout: None,
             identity: None,
             gate: None,
+            put_back: Vec::new(),
         }
     }
 
@@ -78,6 +81,12 @@ impl RequestBody {
     /// The upstream wants the body; whether it was held back.
     pub(super) fn open_gate(&mut self) -> bool {
         self.gate.take().is_some()
+    }
+
+    /// Takes back what was taken, for another attempt at the request.
+    pub(super) fn put_back(&mut self, pieces: Vec<Bytes>) {
+        let pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
+        self.put_back.extend(pieces.rev());
     }
 
     fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -127,6 +136,9 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ClientBodyError>>> {
         ready!(self.poll_gate(cx));
+        if let Some(piece) = self.put_back.pop() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
         let mut polled = Pin::new(&mut self.body).poll_frame(cx);
         match &mut polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -146,7 +158,7 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.put_back.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,7 +1,9 @@
 use std::rc::Rc;
+use std::time::Instant;
 
 use http::HeaderValue;
 
+use super::carrier::Carrier;
 use super::upstreams::{Again, Lane, Member};
 
 /// The attempts at one request: which servers it was tried with, and whether there may be another.
@@ -13,6 +15,8 @@ pub(super) struct Attempts {
     /// The server whose kept connection broke: over a new one it may be tried once more, where no other
     /// server is left.
     stale: Option<Rc<Member>>,
+    /// When the HTTP/2 connection was opened that failed last: another attempt takes a later one.
+    since: Option<Instant>,
 }
 
 impl Attempts {
@@ -23,6 +27,7 @@ impl Attempts {
             left: most.saturating_sub(1),
             tried: Vec::new(),
             stale: None,
+            since: None,
         }
     }
 
@@ -35,6 +40,18 @@ impl Attempts {
     /// Whether the request was tried with this server.
     pub(super) fn has_tried(&self, member: &Member) -> bool {
         !self.tried.is_empty() && self.tried.iter().any(|tried| **tried == *member)
+    }
+
+    /// The attempt over this failed.
+    pub(super) fn note_failed(&mut self, carrier: &Carrier) {
+        if let Carrier::Http2(call) = carrier {
+            self.since = Some(call.opened());
+        }
+    }
+
+    /// After when an HTTP/2 connection must have been opened.
+    pub(super) const fn since(&self) -> Option<Instant> {
+        self.since
     }
 
     /// The server whose kept connection broke, once.

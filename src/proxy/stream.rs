@@ -10,6 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::upstreams::Target;
+use crate::config::{Protocol, Scheme};
 
 /// What a connection to a server is made of.
 #[derive(Debug)]
@@ -22,6 +23,17 @@ pub(super) enum Stream {
     Unix(UnixStream),
 }
 
+/// Which versions of HTTP a server is offered that may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// HTTP/1.1 alone.
+    Http1,
+    /// HTTP/2 alone.
+    Http2,
+    /// Both, HTTP/2 first.
+    Either,
+}
+
 /// A server that vanished without a word is found out after about four minutes.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
@@ -31,17 +43,59 @@ impl Stream {
     /// # Errors
     ///
     /// As the system says, or when the server is not who it should be.
-    pub(super) async fn connect(target: &Target) -> io::Result<Self> {
+    pub(super) async fn connect(target: &Target, offer: Offer) -> io::Result<Self> {
         match target {
             Target::Tcp(address) => Ok(Self::Tcp(tcp(address).await?)),
             Target::Tls(address, server) => {
-                let stream = Box::pin(server.connect(tcp(address).await?)).await?;
+                let tcp = tcp(address).await?;
+                let stream = Box::pin(server.connect(tcp, offer)).await?;
                 Ok(Self::Tls(Box::new(stream)))
             }
             Target::Unix(path) => Ok(Self::Unix(UnixStream::connect(path).await?)),
         }
     }
+
+    /// Whether HTTP/2 is spoken over it.
+    ///
+    /// # Errors
+    ///
+    /// When it should be, and the server has not chosen it.
+    pub(super) fn has_chosen_http2(&self, protocol: Protocol) -> io::Result<bool> {
+        let is_chosen = match self {
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(HTTP2),
+            Self::Tcp(_) | Self::Unix(_) => false,
+        };
+        match protocol {
+            Protocol::Http1 => Ok(false),
+            Protocol::H2c => Ok(true),
+            Protocol::Auto => Ok(is_chosen),
+            Protocol::H2 if is_chosen => Ok(true),
+            Protocol::H2 => Err(io::Error::other("the server does not choose HTTP/2")),
+        }
+    }
+
+    /// What is spoken beneath HTTP.
+    pub(super) const fn scheme(&self) -> Scheme {
+        match self {
+            Self::Tls(_) => Scheme::Https,
+            Self::Tcp(_) | Self::Unix(_) => Scheme::Http,
+        }
+    }
 }
+
+impl Offer {
+    /// What a server of an upstream is offered.
+    pub(super) const fn of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Http1 => Self::Http1,
+            Protocol::H2 | Protocol::H2c => Self::Http2,
+            Protocol::Auto => Self::Either,
+        }
+    }
+}
+
+/// What ALPN calls it (RFC 9113 §3.2).
+pub(super) const HTTP2: &[u8] = b"h2";
 
 async fn tcp(address: &SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;

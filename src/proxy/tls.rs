@@ -11,20 +11,29 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::stream::{HTTP2, Offer};
 use crate::certificate::{FileError, PemFile};
 use crate::config;
 
 /// TLS to the servers of one upstream. There is no way to leave out the check of their certificates.
 pub(super) struct ServerTls {
-    connector: TlsConnector,
+    connectors: Connectors,
     /// What all their certificates must be for, in place of their own hosts.
     name: Option<String>,
+}
+
+/// How TLS is begun, by what is offered.
+#[derive(Clone)]
+struct Connectors {
+    http1: TlsConnector,
+    http2: TlsConnector,
+    either: TlsConnector,
 }
 
 /// TLS to one of them, and who that must be.
 #[derive(Clone)]
 pub(super) struct TlsServer {
-    connector: TlsConnector,
+    connectors: Connectors,
     /// A name or an address; an IPv6 address without brackets.
     name: String,
 }
@@ -78,7 +87,7 @@ impl ServerTls {
             .with_protocol_versions(rustls::DEFAULT_VERSIONS)
             .map_err(UpstreamTlsError::Setup)?
             .with_root_certificates(roots);
-        let mut client = match &config.client {
+        let client = match &config.client {
             None => builder.with_no_client_auth(),
             Some(files) => {
                 let chain = PemFile::read("certificate", &files.certificate)
@@ -96,9 +105,8 @@ impl ServerTls {
                 })?
             }
         };
-        client.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
-            connector: TlsConnector::from(Arc::new(client)),
+            connectors: Connectors::of(&client),
             name: config.server_name.clone(),
         })
     }
@@ -106,11 +114,37 @@ impl ServerTls {
     /// The server whose host the configuration writes so.
     pub(super) fn server(&self, host: &str) -> TlsServer {
         TlsServer {
-            connector: self.connector.clone(),
+            connectors: self.connectors.clone(),
             name: self.name.as_deref().unwrap_or(host).to_owned(),
         }
     }
 }
+
+impl Connectors {
+    fn of(client: &ClientConfig) -> Self {
+        let offering = |protocols: &[&[u8]]| {
+            let mut client = client.clone();
+            client.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+            TlsConnector::from(Arc::new(client))
+        };
+        Self {
+            http1: offering(&[HTTP1]),
+            http2: offering(&[HTTP2]),
+            either: offering(&[HTTP2, HTTP1]),
+        }
+    }
+
+    const fn which(&self, offer: Offer) -> &TlsConnector {
+        match offer {
+            Offer::Http1 => &self.http1,
+            Offer::Http2 => &self.http2,
+            Offer::Either => &self.either,
+        }
+    }
+}
+
+/// What ALPN calls it (RFC 7301 §6).
+const HTTP1: &[u8] = b"http/1.1";
 
 impl TlsServer {
     /// Does the handshake. Whoever calls sets the deadline; dropping the future closes the connection.
@@ -118,12 +152,12 @@ impl TlsServer {
     /// # Errors
     ///
     /// As the system says, or when the server is not who it should be.
-    pub(super) async fn connect<Io>(&self, io: Io) -> io::Result<TlsStream<Io>>
+    pub(super) async fn connect<Io>(&self, io: Io, offer: Offer) -> io::Result<TlsStream<Io>>
     where
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         let name = ServerName::try_from(self.name.clone()).map_err(io::Error::other)?;
-        self.connector.connect(name, io).await
+        self.connectors.which(offer).connect(name, io).await
     }
 
     /// Whether its name is this address.

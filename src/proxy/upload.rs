@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body;
+use memchr::memmem;
 use tokio::io::AsyncWrite;
 
 use super::RequestBody;
@@ -25,6 +26,17 @@ pub(super) struct Upload {
     /// Whether sending it twice does no harm, and it can be (RFC 9110 §9.2.2).
     is_repeatable: bool,
     has_sent: bool,
+}
+
+/// A piece of a body that is sent in frames.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Bytes, the last ones where that is known already.
+    Data(Bytes, bool),
+    /// What stands behind the body; nothing follows.
+    Trailers(HeaderMap),
+    /// Nothing follows.
+    End,
 }
 
 /// How the body of a request is framed.
@@ -125,6 +137,64 @@ impl Upload {
         Some((why, self))
     }
 
+    /// Whether it has no body.
+    pub(super) const fn is_bodyless(&self) -> bool {
+        matches!(self.framing, BodyFraming::None)
+    }
+
+    /// The head alone, for a connection that sends bodies in frames: what was put behind it over another
+    /// one becomes the beginning of the body again.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be, which takes trailers without a body.
+    pub(super) fn head_alone(&mut self) -> Result<&[u8], UploadError> {
+        let data = std::mem::take(&mut self.batch.data);
+        if self.is_last && !self.is_bodyless() && data.is_empty() {
+            return Err(UploadError::Client);
+        }
+        self.batch.tail = b"";
+        let end = memmem::find(&self.batch.front, b"\r\n\r\n");
+        let end = end.map_or(self.batch.front.len(), |at| at + 4);
+        self.batch.front.truncate(end);
+        self.put_back(vec![data]);
+        Ok(&self.batch.front)
+    }
+
+    /// Its head was sent.
+    pub(super) const fn set_sent(&mut self) {
+        self.has_sent = true;
+    }
+
+    /// The next piece of the body.
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, UploadError>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let frame = frame.transpose().map_err(|_| UploadError::Client)?;
+        let Some(frame) = frame else {
+            return Poll::Ready(self.count(0, true).map(|()| Piece::End));
+        };
+        Poll::Ready(match frame.into_data() {
+            Ok(data) => {
+                let is_last = self.body.is_end_stream();
+                let counted = self.count(data.len() as u64, is_last);
+                counted.map(|()| Piece::Data(data, is_last))
+            }
+            Err(frame) => {
+                let trailers = frame.into_trailers().unwrap_or_default();
+                self.count(0, true).map(|()| Piece::Trailers(trailers))
+            }
+        })
+    }
+
+    /// Makes it as it was before it was sent, for another connection: the server has not acted on it.
+    /// `pieces` are what was taken of its body.
+    pub(super) fn unprocessed(mut self, pieces: Vec<Bytes>) -> Self {
+        self.has_sent = false;
+        self.batch.rewind();
+        self.put_back(pieces);
+        self
+    }
+
     /// The buffer of the head, to be used again.
     pub(super) fn into_buffer(self) -> Vec<u8> {
         self.batch.front
@@ -145,6 +215,27 @@ impl Upload {
             Ok(data) => self.take(data),
             Err(frame) => self.end(frame.trailers_ref()),
         })
+    }
+
+    fn put_back(&mut self, pieces: Vec<Bytes>) {
+        if let BodyFraming::Length(left) = &mut self.framing {
+            let length: usize = pieces.iter().map(Bytes::len).sum();
+            *left = left.saturating_add(length as u64);
+        }
+        self.is_last = self.is_bodyless();
+        self.has_begun = self.is_last;
+        self.body.put_back(pieces);
+    }
+
+    /// Holds what came against the length that the head told.
+    fn count(&mut self, length: u64, is_last: bool) -> Result<(), UploadError> {
+        if let BodyFraming::Length(left) = &mut self.framing {
+            *left = left.checked_sub(length).ok_or(UploadError::Client)?;
+            if is_last && *left > 0 {
+                return Err(UploadError::Client);
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, data: Bytes) -> Result<(), UploadError> {

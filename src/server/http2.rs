@@ -1,3 +1,5 @@
+mod websocket;
+
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -178,7 +180,16 @@ async fn stream(
     let is_head = request.method() == Method::HEAD;
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    let request = request.map(|body| ClientBody::http2(body, length, Rc::clone(&is_wanted)));
+    let (request, tunnel) = if websocket::is_asked(&request) {
+        let (request, input) = websocket::split(request);
+        (request, Some(input))
+    } else {
+        let wanted = Rc::clone(&is_wanted);
+        (
+            request.map(|body| ClientBody::http2(body, length, wanted)),
+            None,
+        )
+    };
 
     let mut answer = pin!(worker.gateway.answer(request, &peer));
     let reply = poll_fn(|cx| {
@@ -197,10 +208,20 @@ async fn stream(
     let Some(reply) = reply.await else {
         return Ending::Cancelled;
     };
-    match reply {
-        Reply::Response(response) => give(response, is_head, respond, &worker, &sendings).await,
-        // Only HTTP/1.1 asks for a switch of protocols.
-        Reply::Switch(..) => {
+    match (reply, tunnel) {
+        // The client would take it for the beginning of a WebSocket.
+        (Reply::Response(response), Some(_)) if response.status().is_success() => {
+            respond.send_reset(Reason::INTERNAL_ERROR);
+            Ending::Ours
+        }
+        (Reply::Response(response), _) => {
+            give(response, is_head, respond, &worker, &sendings).await
+        }
+        (Reply::Switch(response, relay), Some(input)) => {
+            websocket::serve(response, relay, input, respond, &sendings).await
+        }
+        // Only HTTP/1.1 asks for a switch of protocols otherwise.
+        (Reply::Switch(..), None) => {
             respond.send_reset(Reason::HTTP_1_1_REQUIRED);
             Ending::Ours
         }

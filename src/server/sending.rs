@@ -1,6 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::Context;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
@@ -18,6 +18,10 @@ pub(super) struct Sendings {
     streams: RefCell<Slab<Stream>>,
     /// Which look of the watch they were last held against.
     look: Cell<u64>,
+    /// How often the connection has written everything.
+    turn: Cell<u64>,
+    /// Who waits for that.
+    waiting: RefCell<Vec<Waker>>,
 }
 
 #[derive(Debug)]
@@ -68,8 +72,26 @@ impl Sendings {
         }
     }
 
+    /// How often the connection has written everything it could.
+    pub(super) const fn turn(&self) -> u64 {
+        self.turn.get()
+    }
+
+    /// Ready once the connection has written what it was given in this turn.
+    pub(super) fn poll_written(&self, cx: &Context<'_>, turn: u64) -> Poll<()> {
+        if self.turn.get() > turn {
+            return Poll::Ready(());
+        }
+        self.waiting.borrow_mut().push(cx.waker().clone());
+        Poll::Pending
+    }
+
     /// The connection has written everything it could.
     pub(super) fn written(&self) {
+        self.turn.set(self.turn.get().wrapping_add(1));
+        for waiting in self.waiting.borrow_mut().drain(..) {
+            waiting.wake();
+        }
         self.streams.borrow_mut().retain(|_, one| !one.is_given);
     }
 }

@@ -79,7 +79,8 @@ impl WorkerSettings {
             .max_header_list_size(u32::try_from(self.max_head).unwrap_or(u32::MAX))
             .initial_window_size(http2.stream_window)
             .initial_connection_window_size(http2.connection_window)
-            .max_send_buffer_size(http2.send_buffer);
+            .max_send_buffer_size(http2.send_buffer)
+            .enable_connect_protocol();
         builder
     }
 }

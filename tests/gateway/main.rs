@@ -18,13 +18,16 @@ mod admission;
 mod browser;
 mod crash;
 mod forwarding;
+mod multiplexed;
 mod reset;
 mod revocation;
 mod routes;
 mod seeing;
 mod server;
+mod streams;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other test programs use more of the world")]
 mod support;
 mod tls;
 mod upstreams;
+mod websockets;

@@ -126,7 +126,7 @@ const HEADS: &[Row] = &[
     // Methods that are no requests for a service.
     ("CONNECT", "RFC 9113 §8.5", &[(b":method", b"CONNECT"), HOST, (b"x", b"{path}")], Answer(501, "not_implemented")),
     ("CONNECT with a path", "RFC 9113 §8.5", &[(b":method", b"CONNECT"), SCHEME, HOST, TARGET], Ended),
-    ("an extended CONNECT that was not offered", "RFC 8441 §3", &[(b":method", b"CONNECT"), (b":protocol", b"websocket"), SCHEME, HOST, TARGET], Ended),
+    ("an extended CONNECT for another protocol", "RFC 8441 §4", &[(b":method", b"CONNECT"), (b":protocol", b"connect-udp"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
     ("an extended GET", "RFC 8441 §4", &[METHOD, (b":protocol", b"websocket"), SCHEME, HOST, TARGET], Ended),
     ("TRACE", "CWE-693 (XST)", &[(b":method", b"TRACE"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
 ];

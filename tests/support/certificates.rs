@@ -9,6 +9,7 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 struct Certificates {
     roots: Arc<RootCertStore>,
+    authority: String,
     certificate: String,
     key: String,
 }
@@ -28,6 +29,7 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
     roots.add(authority.der().clone()).unwrap();
     Certificates {
         roots: Arc::new(roots),
+        authority: authority.pem(),
         certificate: certificate.pem(),
         key: key.serialize_pem(),
     }
@@ -37,6 +39,11 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
 pub fn write_into(folder: &Path) {
     std::fs::write(folder.join("gateway.crt"), &CERTIFICATES.certificate).unwrap();
     std::fs::write(folder.join("gateway.key"), &CERTIFICATES.key).unwrap();
+}
+
+/// The authority, in PEM.
+pub fn authority() -> &'static str {
+    &CERTIFICATES.authority
 }
 
 /// What a client speaks that trusts the authority.

@@ -76,6 +76,27 @@ impl Http2 {
         Stream { response, sending }
     }
 
+    /// Asks for a stream to be a tunnel of this protocol (RFC 8441).
+    pub async fn connect(&mut self, protocol: &'static str, call: &Call) -> Stream {
+        let announced = async {
+            while !self.sender.is_extended_connect_protocol_enabled() {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("the announcement of extended CONNECT", announced).await;
+        let mut request = http::Request::connect(format!("https://{}{}", call.host, call.target));
+        for (name, value) in &call.fields {
+            request = request.header(name.to_lowercase(), value);
+        }
+        let protocol = h2::ext::Protocol::from_static(protocol);
+        let request = request.extension(protocol).body(()).unwrap();
+        let mut sender = within("a stream", self.sender.clone().ready())
+            .await
+            .unwrap();
+        let (response, sending) = sender.send_request(request, false).unwrap();
+        Stream { response, sending }
+    }
+
     /// Whether the connection takes another request.
     pub async fn is_open(&mut self) -> bool {
         within("a stream", self.sender.clone().ready())
@@ -119,12 +140,18 @@ impl Stream {
 
     /// Waits for the head of the answer.
     pub async fn head(self) -> Result<Incoming, h2::Error> {
+        Ok(self.both().await?.0)
+    }
+
+    /// Waits for the head of the answer, and goes on sending.
+    pub async fn both(self) -> Result<(Incoming, SendStream<Bytes>), h2::Error> {
         let (head, body) = within("the answer", self.response).await?.into_parts();
-        Ok(Incoming {
+        let incoming = Incoming {
             status: head.status.as_u16(),
             headers: fields(&head.headers),
             body,
-        })
+        };
+        Ok((incoming, self.sending))
     }
 
     /// Waits for the whole answer.
@@ -155,6 +182,16 @@ impl Incoming {
         Some(piece)
     }
 
+    /// So many bytes of the body.
+    pub async fn exactly(&mut self, length: usize) -> Bytes {
+        let mut bytes = BytesMut::new();
+        while bytes.len() < length {
+            bytes.extend(self.piece().await.unwrap().unwrap());
+        }
+        assert_eq!(bytes.len(), length);
+        bytes.freeze()
+    }
+
     /// Why the stream was broken off; fails when it ends well.
     pub async fn broken_off(&mut self) -> Reason {
         loop {
@@ -170,7 +207,8 @@ impl Incoming {
     }
 }
 
-fn fields(headers: &HeaderMap) -> Fields {
+/// Headers as tests have them.
+pub fn fields(headers: &HeaderMap) -> Fields {
     let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes());
         (name.to_string(), value.into_owned())

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod certificates;
 pub mod http2;
+pub mod http2_service;
 pub mod lines;
 pub mod message;
 pub mod names;

@@ -10,7 +10,8 @@ use super::Target;
 use crate::config;
 use crate::proxy::AnswerError;
 use crate::proxy::answer_head::{Head, HeadReader};
-use crate::proxy::stream::Stream;
+use crate::proxy::http2;
+use crate::proxy::stream::{Offer, Stream};
 
 /// The question of a health check, as it is sent.
 #[derive(Debug)]
@@ -55,9 +56,10 @@ impl Question {
     pub(super) async fn ask(
         &self,
         target: &Target,
+        upstream: &config::Upstream,
         config: &config::HealthCheck,
     ) -> Result<(), Unwell> {
-        let status = tokio::time::timeout(self.timeout, self.status(target)).await;
+        let status = tokio::time::timeout(self.timeout, self.status(target, upstream)).await;
         let status = status.map_err(|_| Unwell::Late)??;
         if config.status.contains(&status) {
             return Ok(());
@@ -65,8 +67,14 @@ impl Question {
         Err(Unwell::Status(status))
     }
 
-    async fn status(&self, target: &Target) -> Result<u16, Unwell> {
-        let mut stream = Stream::connect(target).await.map_err(Unwell::Unasked)?;
+    async fn status(&self, target: &Target, upstream: &config::Upstream) -> Result<u16, Unwell> {
+        let stream = Stream::connect(target, Offer::of(upstream.protocol)).await;
+        let mut stream = stream.map_err(Unwell::Unasked)?;
+        let is_http2 = stream.has_chosen_http2(upstream.protocol);
+        if is_http2.map_err(Unwell::Unasked)? {
+            let scheme = stream.scheme();
+            return Ok(http2::ask(stream, &self.bytes, scheme, &upstream.http2).await?);
+        }
         let asked = stream.write_all(&self.bytes).await;
         asked.map_err(Unwell::Unasked)?;
         stream.flush().await.map_err(Unwell::Unasked)?;

@@ -49,7 +49,7 @@ async fn keep_asking(upstream: Arc<Upstream>, server: Arc<Server>) {
     let question = Question::new(config, &host_of(servers.map(|server| &server.address)));
     let mut verdict = Verdict::default();
     loop {
-        let answer = question.ask(&server.target, config).await;
+        let answer = question.ask(&server.target, &upstream.config, config).await;
         if answer.is_err() {
             server.standing.count_failed_check();
         }

@@ -8,6 +8,7 @@ use super::pick::{Members, NotPicked};
 use super::server::Server;
 use super::{Failure, Upstream};
 use crate::proxy::connection::Pool;
+use crate::proxy::http2::Sessions;
 use crate::proxy::retry::Attempts;
 
 /// A worker's way to one upstream: its copy of the list of servers, and its connections to them.
@@ -28,6 +29,8 @@ pub(crate) struct Member {
     pub(super) server: Arc<Server>,
     /// The worker's idle connections to it.
     pub(crate) pool: Rc<Pool>,
+    /// Its HTTP/2 connections to it.
+    pub(crate) sessions: Sessions,
 }
 
 impl Lane {
@@ -89,6 +92,7 @@ impl Lane {
         self.pay_in();
         for member in self.members().iter() {
             member.pool.sweep(self.upstream.config.keep_alive);
+            member.sessions.sweep(self.upstream.config.keep_alive);
         }
     }
 
@@ -129,6 +133,7 @@ impl Lane {
                     .any(|server| Arc::ptr_eq(server, &old.server))
             }) {
                 gone.pool.sweep(std::time::Duration::ZERO);
+                gone.sessions.close();
             }
         }
         Rc::clone(&self.members.borrow())
@@ -141,6 +146,7 @@ impl Member {
             upstream: Arc::clone(upstream),
             server: Arc::clone(server),
             pool: Rc::default(),
+            sessions: Sessions::default(),
         })
     }
 

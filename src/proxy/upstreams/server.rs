@@ -96,6 +96,16 @@ impl Target {
     }
 }
 
+impl Target {
+    /// What is spoken there beneath HTTP.
+    pub(crate) const fn scheme(&self) -> Scheme {
+        match self {
+            Self::Tls(..) => Scheme::Https,
+            Self::Tcp(_) | Self::Unix(_) => Scheme::Http,
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
