@@ -77,8 +77,10 @@ fn a_caller_who_goes_away_does_not_cancel_the_change() {
     let (ada, bob) = (admin("ada"), viewer("bob"));
 
     wait(async {
+        server.signal(Signal::STOP);
         assert!(store.create_user(ada.clone()).now_or_never().is_none());
         drop(store.create_user(bob));
+        server.signal(Signal::CONT);
     });
 
     let entries = wait(store.entries(0, Duration::from_secs(20))).unwrap();
