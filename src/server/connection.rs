@@ -34,10 +34,10 @@ async fn open(
     listen: Listen,
     worker: Rc<Worker>,
 ) -> Option<Serving> {
-    let settings = &worker.settings;
+    let settings = worker.settings();
     let deadline = Instant::now() + settings.handshake_timeout;
-    let address = client_address(&tcp, address, listen, (deadline, &worker.gateway)).await?;
-    let line = Line::new(worker.gateway.watch(), settings.write_timeout);
+    let address = client_address(&tcp, address, listen, (deadline, &worker.gateway())).await?;
+    let line = Line::new(&worker.watch, settings.write_timeout);
     let mut peer = Peer::new(address, listen.scheme);
     peer.tls_port = listen.redirect;
     let socket = Socket::new(tcp, Rc::clone(&line));
@@ -48,12 +48,12 @@ async fn open(
     let handshake = tokio::time::timeout_at(deadline, handshake).await;
     let handshake = handshake.ok().and_then(Result::ok);
     let identified = handshake.and_then(|tls| {
-        let now = worker.gateway.now();
+        let now = worker.gateway().now();
         peer.client_certificate = shown_certificate(tls.get_ref().1, now).ok()?;
         Some(tls)
     });
     let Some(tls) = identified else {
-        let failed = &worker.gateway.metrics().handshakes_failed;
+        let failed = &worker.metrics.handshakes_failed;
         failed.fetch_add(1, Ordering::Relaxed);
         return None;
     };

@@ -1,8 +1,10 @@
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -16,20 +18,12 @@ pub struct Metrics {
     registry: Registry,
 }
 
-/// The names that a worker's numbers are counted under.
-#[derive(Debug, Clone)]
-pub struct Labels {
-    /// The routes, by their index; the last two stand for the gateway's own endpoints and for none.
-    pub routes: Vec<String>,
-    /// The codes of refusals, by their index.
-    pub codes: Vec<&'static str>,
-}
-
 /// What one worker counts. Only it writes, so an addition is never contended.
 #[derive(Debug)]
 pub struct WorkerMetrics {
-    /// By route, then by class of status.
-    requests: Vec<[AtomicU64; CLASSES.len()]>,
+    /// By the route's name: its index is another in another configuration. Locked when routes change and
+    /// when somebody reads the metrics.
+    requests: Mutex<BTreeMap<String, Counted>>,
     /// By code.
     refusals: Vec<AtomicU64>,
     /// How many requests took up to each of [`BUCKETS`], and how many longer.
@@ -53,14 +47,23 @@ pub struct WorkerMetrics {
     sent_bytes: AtomicU64,
 }
 
+/// The requests of one route that one worker has answered, by class of status.
+#[derive(Debug, Default)]
+pub struct RouteCounts([AtomicU64; CLASSES.len()]);
+
+#[derive(Debug)]
+struct Counted {
+    counts: Arc<RouteCounts>,
+    /// Whether there is such a route now.
+    is_current: bool,
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome {
-    /// Index into [`Labels::routes`].
-    pub route: usize,
     /// The status of the answer.
     pub status: u16,
-    /// Index into [`Labels::codes`], when it was refused.
+    /// Index into the codes, when it was refused.
     pub code: Option<usize>,
     /// From the head of the request to the end of the answer, in microseconds.
     pub micros: u64,
@@ -119,11 +122,11 @@ const COUNTERS: [Plain; 8] = [
 ];
 
 impl Metrics {
-    /// Metrics over these workers, all made with `labels`.
+    /// Metrics over these workers, all made for `codes`.
     #[must_use]
-    pub fn new(labels: Labels, workers: Vec<Arc<WorkerMetrics>>) -> Self {
+    pub fn new(codes: Vec<&'static str>, workers: Vec<Arc<WorkerMetrics>>) -> Self {
         let mut registry = Registry::with_prefix("dariet");
-        registry.register_collector(Box::new(Workers { labels, workers }));
+        registry.register_collector(Box::new(Workers { codes, workers }));
         Self { registry }
     }
 
@@ -237,10 +240,10 @@ impl Metrics {
 impl WorkerMetrics {
     /// Nothing counted yet.
     #[must_use]
-    pub fn new(labels: &Labels) -> Self {
+    pub fn new(codes: &[&'static str]) -> Self {
         Self {
-            requests: labels.routes.iter().map(|_| Default::default()).collect(),
-            refusals: labels.codes.iter().map(|_| AtomicU64::new(0)).collect(),
+            requests: Mutex::default(),
+            refusals: codes.iter().map(|_| AtomicU64::new(0)).collect(),
             durations: Default::default(),
             duration_micros: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -255,11 +258,28 @@ impl WorkerMetrics {
         }
     }
 
+    /// Where the requests of the routes with these names are counted from now on. Names that are there
+    /// again go on; one that is gone is shown until the next call.
+    #[must_use]
+    pub fn routes(&self, names: &[String]) -> Vec<Arc<RouteCounts>> {
+        let wanted: HashSet<&String> = names.iter().collect();
+        let mut all = self.requests.lock();
+        all.retain(|name, route| std::mem::take(&mut route.is_current) || wanted.contains(name));
+        let counts = names.iter().map(|name| {
+            let route = all.entry(name.clone()).or_insert_with(|| Counted {
+                counts: Arc::default(),
+                is_current: true,
+            });
+            route.is_current = true;
+            Arc::clone(&route.counts)
+        });
+        counts.collect()
+    }
+
     /// Counts a request that has ended.
-    pub fn count(&self, outcome: &Outcome) {
+    pub fn count(&self, route: Option<&RouteCounts>, outcome: &Outcome) {
         let class = usize::from(outcome.status / 100).saturating_sub(1);
-        let by_class = self.requests.get(outcome.route);
-        if let Some(requests) = by_class.and_then(|route| route.get(class)) {
+        if let Some(requests) = route.and_then(|route| route.0.get(class)) {
             add(requests, 1);
         }
         if let Some(refusals) = outcome.code.and_then(|code| self.refusals.get(code)) {
@@ -283,7 +303,7 @@ fn add(counter: &AtomicU64, more: u64) {
 
 #[derive(Debug)]
 struct Workers {
-    labels: Labels,
+    codes: Vec<&'static str>,
     workers: Vec<Arc<WorkerMetrics>>,
 }
 
@@ -294,12 +314,20 @@ impl Workers {
     }
 
     fn requests(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        for (route, name) in self.labels.routes.iter().enumerate() {
-            for (class, status) in CLASSES.iter().enumerate() {
-                let count = self.sum(|worker| worker.requests.get(route)?.get(class));
-                if count > 0 {
+        let mut routes = BTreeMap::<String, [u64; CLASSES.len()]>::new();
+        for worker in &self.workers {
+            for (name, route) in &*worker.requests.lock() {
+                let sums = routes.entry(name.clone()).or_default();
+                for (sum, count) in sums.iter_mut().zip(&route.counts.0) {
+                    *sum += count.load(Ordering::Relaxed);
+                }
+            }
+        }
+        for (name, counts) in &routes {
+            for (status, count) in CLASSES.iter().zip(counts) {
+                if *count > 0 {
                     let labels = [("route", name.as_str()), ("status", status)];
-                    counter(&mut encoder.encode_family(&labels)?, count)?;
+                    counter(&mut encoder.encode_family(&labels)?, *count)?;
                 }
             }
         }
@@ -307,7 +335,7 @@ impl Workers {
     }
 
     fn refusals(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        for (index, name) in self.labels.codes.iter().enumerate() {
+        for (index, name) in self.codes.iter().enumerate() {
             let count = self.sum(|worker| worker.refusals.get(index));
             if count > 0 {
                 counter(&mut encoder.encode_family(&[("code", *name)])?, count)?;

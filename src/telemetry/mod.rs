@@ -11,5 +11,5 @@ mod metrics;
 pub use access::{AccessBuffer, AccessLog, AccessWriter};
 pub use collectors::Spans;
 pub use line::{Line, LineFormat};
-pub use log::{LogError, start_log};
-pub use metrics::{Labels, Metrics, Outcome, Sample, WorkerMetrics};
+pub use log::{LogError, LogLevel, start_log};
+pub use metrics::{Metrics, Outcome, RouteCounts, Sample, WorkerMetrics};

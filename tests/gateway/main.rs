@@ -18,6 +18,7 @@ mod admission;
 mod browser;
 mod crash;
 mod forwarding;
+mod reload;
 mod reset;
 mod revocation;
 mod routes;
