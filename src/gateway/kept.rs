@@ -40,18 +40,18 @@ impl Gateway {
     pub fn next(&self, shared: Arc<Shared>) -> Rc<Self> {
         let identity = Arc::clone(&shared.identity);
         let forwarder = self.forwarder.next(&shared.upstreams, identity);
-        let next = Self::over(shared, forwarder, Rc::clone(&self.kept));
+        let next = Self::over(shared, forwarder, &self.kept);
         self.kept.watch.question_all();
         next
     }
 
-    pub(super) fn over(shared: Arc<Shared>, forwarder: Forwarder, kept: Rc<Kept>) -> Rc<Self> {
+    pub(super) fn over(shared: Arc<Shared>, forwarder: Forwarder, kept: &Rc<Kept>) -> Rc<Self> {
         let gateway = Rc::new(Self {
             strict_transport: StrictTransport::new(shared.hsts),
             counts: kept.metrics.routes(&shared.names),
             forwarder,
             shared,
-            kept: Rc::clone(&kept),
+            kept: Rc::clone(kept),
         });
         *kept.current.borrow_mut() = Rc::downgrade(&gateway);
         gateway

@@ -77,7 +77,7 @@ impl Gateway {
     ) -> Rc<Self> {
         let identity = Arc::clone(&shared.identity);
         let forwarder = Forwarder::new(&shared.upstreams, identity, Arc::clone(&metrics));
-        Self::over(shared, forwarder, Kept::new(watch, access, metrics))
+        Self::over(shared, forwarder, &Kept::new(watch, access, metrics))
     }
 
     /// The worker's watch.
@@ -168,8 +168,7 @@ impl Gateway {
         if upgrade == Upgrade::Refused {
             return Err(Code::MalformedRequest.into());
         }
-        let credential = self.admission(&head, upgrade, route, peer).await?;
-        let (admission, place) = credential.unzip();
+        let (admission, place) = self.admission(&head, upgrade, route, peer).await?.unzip();
         if let Some(admission) = &admission {
             record.rest_on(admission);
         }

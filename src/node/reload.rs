@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,10 @@ use crate::telemetry::LogLevel;
 #[derive(Debug)]
 pub(super) struct Reloader {
     pub(super) parts: Parts,
+    /// Whoever looks after upstreams hears of others here.
+    upstreams: watch::Sender<Arc<Upstreams>>,
+    /// `drain_delay` and `drain_timeout`
+    drain_times: Arc<Mutex<(Duration, Duration)>>,
     /// Locked while something is exchanged, so that two who ask at once come one after the other.
     current: tokio::sync::Mutex<Current>,
     pub(super) told: Reloads,
@@ -33,10 +37,7 @@ pub(super) struct Parts {
     pub(super) tls: EdgeTls,
     pub(super) log: LogLevel,
     pub(super) accounts: Arc<Accounts>,
-    pub(super) upstreams: watch::Sender<Arc<Upstreams>>,
     pub(super) workers: Vec<mpsc::Sender<Renewal>>,
-    /// `drain_delay` and `drain_timeout`
-    pub(super) drain_times: Arc<Mutex<(Duration, Duration)>>,
 }
 
 #[derive(Debug)]
@@ -57,13 +58,36 @@ struct Prepared {
 const WORKER_WITHIN: Duration = Duration::from_secs(10);
 
 impl Reloader {
-    pub(super) fn new(parts: Parts, config: Config, shared: Arc<Shared>, told: Reloads) -> Self {
-        let current = tokio::sync::Mutex::new(Current { config, shared });
-        Self {
+    pub(super) fn new(
+        mut parts: Parts,
+        config: &Config,
+        shared: &Arc<Shared>,
+        told: Reloads,
+    ) -> Arc<Self> {
+        // What the command line calls it, whatever folder it is in.
+        parts.file = absolute(&parts.file).unwrap_or(parts.file);
+        let server = &config.server;
+        Arc::new(Self {
             parts,
-            current,
+            upstreams: watch::Sender::new(Arc::clone(&shared.upstreams)),
+            drain_times: Arc::new(Mutex::new((server.drain_delay, server.drain_timeout))),
+            current: tokio::sync::Mutex::new(Current {
+                config: config.clone(),
+                shared: Arc::clone(shared),
+            }),
             told,
-        }
+        })
+    }
+
+    /// Tells when other upstreams have come.
+    pub(super) fn upstreams(&self) -> watch::Receiver<Arc<Upstreams>> {
+        self.upstreams.subscribe()
+    }
+
+    /// How long a way out takes, as the configuration says by then.
+    pub(super) fn drain_times(&self) -> impl Fn() -> (Duration, Duration) + Send + use<> {
+        let times = Arc::clone(&self.drain_times);
+        move || *times.lock()
     }
 
     /// Reads the file again and applies it; answers what has changed. Once it has answered, every request
@@ -116,7 +140,8 @@ impl Reloader {
 
     /// Reads everything that the file names. It blocks.
     fn prepare(&self, file: &Path, current: &Current) -> Result<Prepared, Refused> {
-        let config = Config::read(file, &environment()).map_err(Refused::mistakes)?;
+        let config =
+            Config::read(file, &environment()).map_err(|mistakes| Refused::mistakes(&mistakes))?;
         let changes = Changes::between(&current.config, &config, Routes::names);
         let tls = self.parts.tls.prepare(config.server.tls.as_ref());
         let old = &current.shared.upstreams;
@@ -152,7 +177,7 @@ impl Reloader {
         } = prepared;
         let upstreams = Arc::new(upstreams);
         // Before the first request comes: a server that is not known yet is no server.
-        self.parts.upstreams.send_replace(Arc::clone(&upstreams));
+        self.upstreams.send_replace(Arc::clone(&upstreams));
         upstreams.looked_up().await;
         let shared = block_in_place(|| Arc::new(current.shared.next(&config, upstreams)));
         self.parts.tls.exchange(tls);
@@ -163,7 +188,7 @@ impl Reloader {
             );
         }
         self.parts.accounts.adopt(config.login, config.api_keys);
-        *self.parts.drain_times.lock() = (config.server.drain_delay, config.server.drain_timeout);
+        *self.drain_times.lock() = (config.server.drain_delay, config.server.drain_timeout);
         self.hand_over(&shared, &WorkerSettings::from(&config.server))
             .await;
         *current = Current { config, shared };

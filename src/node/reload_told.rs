@@ -33,8 +33,11 @@ struct Counts {
     at: AtomicU64,
 }
 
+/// What is said where nobody can say what happened.
+const BROKEN: &str = "the gateway could not read its configuration again; its log says why";
+
 impl Refused {
-    pub(super) fn mistakes(mistakes: Mistakes) -> Self {
+    pub(super) fn mistakes(mistakes: &Mistakes) -> Self {
         let line = |mistake: &crate::config::Mistake| match mistake.way_out() {
             "" => mistake.message().to_owned(),
             way_out => format!("{}: {way_out}", mistake.message()),
@@ -60,10 +63,13 @@ impl Refused {
     }
 
     pub(super) fn leaving() -> Self {
-        let why = "the gateway is shutting down".to_owned();
+        Self::because("the gateway is shutting down")
+    }
+
+    fn because(why: &str) -> Self {
         Self {
-            shown: why.clone(),
-            mistakes: vec![why],
+            shown: why.to_owned(),
+            mistakes: vec![why.to_owned()],
         }
     }
 }
@@ -142,7 +148,7 @@ impl Reloader {
             let done = tokio::spawn(async move { reloader.answer(ask, &request_id).await });
             Box::pin(async move {
                 done.await
-                    .unwrap_or_else(|_| told(Err(Refused::leaving()), &json!(null)))
+                    .unwrap_or_else(|_| told(Err(Refused::because(BROKEN)), &json!(null)))
             })
         })
     }

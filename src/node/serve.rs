@@ -1,16 +1,15 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::NodeError;
@@ -99,15 +98,13 @@ pub fn serve(
     let post = core.mail.take();
     let mail = post.map(|post| start_post(post, &core, &control, &drain));
     let signals = Signals::listen()?;
-    let drain_times = Arc::clone(&reloader.parts.drain_times);
-    control.spawn(signals.lead_out(drain.clone(), move || *drain_times.lock()));
+    control.spawn(signals.lead_out(drain.clone(), reloader.drain_times()));
 
     if let Some(tally) = core.tally() {
         control.spawn(Arc::clone(&crew.shared.limits).settle_over(tally));
     }
-    let upstreams = Arc::clone(&crew.shared.upstreams);
-    control.spawn(attend(reloader.parts.upstreams.subscribe()));
-    control.block_on(upstreams.looked_up());
+    control.spawn(attend(reloader.upstreams()));
+    control.block_on(crew.shared.upstreams.looked_up());
     control.spawn(reloader.follow(hangups));
 
     let workers = crew.start(bound.workers)?;
@@ -230,25 +227,20 @@ impl Crew {
         let channels = self.metrics.iter().map(|_| mpsc::channel(1));
         let (workers, renewals) = channels.unzip();
         self.renewals = renewals;
-        let server = &config.server;
         let parts = Parts {
-            // The node may be asked from anywhere.
-            file: absolute(file).unwrap_or_else(|_| file.to_owned()),
+            file: file.to_owned(),
             drain: self.drain.clone(),
             tls: self.tls.clone(),
             log,
             accounts: Arc::clone(&core.accounts),
-            upstreams: watch::Sender::new(Arc::clone(&self.shared.upstreams)),
             workers,
-            drain_times: Arc::new(Mutex::new((server.drain_delay, server.drain_timeout))),
         };
         let told = Reloads::begin(Arc::clone(&core.clock));
-        let shared = Arc::clone(&self.shared);
-        Arc::new(Reloader::new(parts, config.clone(), shared, told))
+        Reloader::new(parts, config, &self.shared, told)
     }
 
     fn admin(&self, core: &Core, access: &AccessLog, reloader: &Reloader) -> Admin {
-        let upstreams = reloader.parts.upstreams.subscribe();
+        let upstreams = reloader.upstreams();
         let mut metrics = metrics(self.metrics.clone(), core, &upstreams, access);
         measure_certificates(&mut metrics, &self.tls);
         reloader.told.measure(&mut metrics);

@@ -1,16 +1,16 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::collectors::{ByWord, Span, Spans, SpansNamed};
+use super::requests::{CLASSES, Requests, RouteCounts};
 
 /// What `/metrics` shows: the sum over the workers, and values that others are asked for.
 #[derive(Debug)]
@@ -21,9 +21,7 @@ pub struct Metrics {
 /// What one worker counts. Only it writes, so an addition is never contended.
 #[derive(Debug)]
 pub struct WorkerMetrics {
-    /// By the route's name: its index is another in another configuration. Locked when routes change and
-    /// when somebody reads the metrics.
-    requests: Mutex<BTreeMap<String, Counted>>,
+    requests: Requests,
     /// By code.
     refusals: Vec<AtomicU64>,
     /// How many requests took up to each of [`BUCKETS`], and how many longer.
@@ -47,17 +45,6 @@ pub struct WorkerMetrics {
     sent_bytes: AtomicU64,
 }
 
-/// The requests of one route that one worker has answered, by class of status.
-#[derive(Debug, Default)]
-pub struct RouteCounts([AtomicU64; CLASSES.len()]);
-
-#[derive(Debug)]
-struct Counted {
-    counts: Arc<RouteCounts>,
-    /// Whether there is such a route now.
-    is_current: bool,
-}
-
 /// How a request ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome {
@@ -73,7 +60,6 @@ pub struct Outcome {
     pub sent_bytes: u64,
 }
 
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Upper bounds in microseconds.
 pub(super) const BUCKETS: [u64; 12] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
@@ -242,7 +228,7 @@ impl WorkerMetrics {
     #[must_use]
     pub fn new(codes: &[&'static str]) -> Self {
         Self {
-            requests: Mutex::default(),
+            requests: Requests::default(),
             refusals: codes.iter().map(|_| AtomicU64::new(0)).collect(),
             durations: Default::default(),
             duration_micros: AtomicU64::new(0),
@@ -262,24 +248,13 @@ impl WorkerMetrics {
     /// again go on; one that is gone is shown until the next call.
     #[must_use]
     pub fn routes(&self, names: &[String]) -> Vec<Arc<RouteCounts>> {
-        let wanted: HashSet<&String> = names.iter().collect();
-        let mut all = self.requests.lock();
-        all.retain(|name, route| std::mem::take(&mut route.is_current) || wanted.contains(name));
-        let counts = names.iter().map(|name| {
-            let route = all.entry(name.clone()).or_insert_with(|| Counted {
-                counts: Arc::default(),
-                is_current: true,
-            });
-            route.is_current = true;
-            Arc::clone(&route.counts)
-        });
-        counts.collect()
+        self.requests.of(names)
     }
 
     /// Counts a request that has ended.
     pub fn count(&self, route: Option<&RouteCounts>, outcome: &Outcome) {
         let class = usize::from(outcome.status / 100).saturating_sub(1);
-        if let Some(requests) = route.and_then(|route| route.0.get(class)) {
+        if let Some(requests) = route.and_then(|route| route.of(class)) {
             add(requests, 1);
         }
         if let Some(refusals) = outcome.code.and_then(|code| self.refusals.get(code)) {
@@ -316,12 +291,7 @@ impl Workers {
     fn requests(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         let mut routes = BTreeMap::<String, [u64; CLASSES.len()]>::new();
         for worker in &self.workers {
-            for (name, route) in &*worker.requests.lock() {
-                let sums = routes.entry(name.clone()).or_default();
-                for (sum, count) in sums.iter_mut().zip(&route.counts.0) {
-                    *sum += count.load(Ordering::Relaxed);
-                }
-            }
+            worker.requests.add_to(&mut routes);
         }
         for (name, counts) in &routes {
             for (status, count) in CLASSES.iter().zip(counts) {

@@ -50,7 +50,7 @@ pub(super) fn run(demo: Demo) -> Result<(), CliError> {
     let password = create_admin(&config)?;
     let mut printed = Ok(());
     node::serve(&config, &file, |_| {
-        printed = print(&lines(&parts, &password))
+        printed = print(&lines(&parts, &password));
     })?;
     printed
 }

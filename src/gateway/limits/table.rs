@@ -15,8 +15,10 @@ use super::bucket::Bucket;
 pub(super) struct Table {
     hash: RandomState,
     /// Locked one by one, so that workers seldom meet. There is none before there is something to count.
-    shards: OnceLock<Box<[Mutex<Box<[Slot]>>]>>,
+    shards: OnceLock<Box<[Shard]>>,
 }
+
+type Shard = Mutex<Box<[Slot]>>;
 
 /// Whose bucket: of which limit, and of whom.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

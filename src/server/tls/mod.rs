@@ -73,7 +73,7 @@ impl EdgeTls {
         let Some(tls) = tls else {
             // The certificate of its own that it has is as good as another.
             let is_there = self.material().is_none();
-            let state = (!is_there).then(|| State::self_signed());
+            let state = (!is_there).then(State::self_signed);
             return Ok(PreparedTls(state.transpose()?));
         };
         let material = Material::read(tls, self.0.clock.now())?;

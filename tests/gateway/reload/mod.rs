@@ -7,6 +7,10 @@ mod signals;
 mod upstreams;
 mod websockets;
 
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
 use crate::support::world::World;
 
 /// Writes another configuration.
@@ -23,6 +27,14 @@ fn reload(world: &World) -> String {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// The same while the test goes on.
+async fn reload_meanwhile(world: &Arc<World>) -> String {
+    let (world, (done, said)) = (Arc::clone(world), oneshot::channel());
+    // The test may be over.
+    std::thread::spawn(move || drop(done.send(reload(&world))));
+    said.await.unwrap()
 }
 
 /// Has the node read what it must refuse. What it says is wrong.

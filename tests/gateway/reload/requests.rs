@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{add, edit, exchange, reload};
+use super::{add, edit, exchange, reload, reload_meanwhile};
 use crate::support::message::Call;
 use crate::support::service::{Scripted, Service, answer};
 use crate::support::setup::Setup;
@@ -17,7 +17,7 @@ async fn before(service: &Service) -> World {
     setup.start_empty().await
 }
 
-fn without_going(text: String) -> String {
+fn without_going(text: &str) -> String {
     let begin = text.find("[[routes]]\npath = \"/goes\"").unwrap();
     let end = begin + text[begin..].find("# goes").unwrap();
     format!("{}{}", &text[..begin], &text[end..])
@@ -31,7 +31,7 @@ async fn a_route_that_was_removed_is_not_found_by_the_next_request_on_the_same_c
         let mut client = world.client(version).await;
         client.call(&Call::get("/goes")).await.expect(200);
 
-        edit(&world, without_going);
+        edit(&world, |text| without_going(&text));
         assert!(reload(&world).ends_with("  route \"/goes\" removed\n"));
 
         let answer = client.call(&Call::get("/goes")).await;
@@ -87,7 +87,7 @@ async fn a_request_in_flight_ends_by_the_configuration_that_it_began_with() {
     let mut upstream = service.accept().await;
     upstream.request().await;
 
-    edit(&world, without_going);
+    edit(&world, |text| without_going(&text));
     reload(&world);
     upstream.send(answer(&"late".into())).await;
 
@@ -129,9 +129,8 @@ async fn no_request_is_lost_under_load() {
             format!("{}{servers}{lines}{rest}", &text[..begin])
         });
         let before = asked.load(Ordering::SeqCst);
-        let reloading = Arc::clone(&world);
-        let said = tokio::task::spawn_blocking(move || reload(&reloading)).await;
-        assert!(said.unwrap().contains("[upstreams.service] changed"));
+        let said = reload_meanwhile(&world).await;
+        assert!(said.contains("[upstreams.service] changed"), "{said}");
         while asked.load(Ordering::SeqCst) < before + 20 {
             tokio::task::yield_now().await;
         }

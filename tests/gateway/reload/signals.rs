@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use rustix::process::Signal;
 
-use super::{add, edit, exchange, reload};
+use super::{add, edit, exchange, reload, reload_meanwhile};
 use crate::support::message::Call;
 use crate::support::service::{Scripted, Service, answer};
 use crate::support::setup::Setup;
@@ -48,7 +48,7 @@ async fn two_reloads_at_once_come_one_after_the_other() {
     let reloading: Vec<_> = (0..4)
         .map(|_| {
             let world = Arc::clone(&world);
-            tokio::task::spawn_blocking(move || reload(&world))
+            tokio::spawn(async move { reload_meanwhile(&world).await })
         })
         .collect();
     let mut changed = 0;

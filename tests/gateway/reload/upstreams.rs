@@ -47,6 +47,8 @@ async fn one_that_stays_keeps_its_connections_and_one_that_was_changed_gets_new_
 async fn the_kept_connections_of_one_that_was_changed_are_closed_at_once() {
     let service = Scripted::start().await;
     let setup = Setup::new()
+        // The one in use holds the old configuration where the other waits.
+        .server("workers = 1")
         .upstream_of("service", &[service.address], "max_idle = 7")
         .route("/", "service", "public = true");
     let world = setup.start_empty().await;
@@ -96,19 +98,27 @@ async fn requests_go_to_the_new_servers() {
 async fn what_is_known_of_servers_stays_where_their_upstream_does() {
     let (dead, well) = (nowhere(), Service::echo().await);
     let setup = Setup::new()
-        .upstream_of("one", &[dead, well.address], HEALTH)
+        .upstream_of("one", &[dead, well.address], "")
         .upstream_of("other", &[well.address], "max_idle = 7")
         .route("/one", "one", "public = true")
         .route("/other", "other", "public = true");
     let world = setup.start_empty().await;
-    let down = format!("dariet_upstream_server_healthy{{upstream=\"one\",server=\"{dead}\"}} 0");
-    world.metric(&down).await;
+    let of_dead = format!("{{upstream=\"one\",server=\"{dead}\"}}");
+    let known = [
+        format!("dariet_upstream_server_healthy{of_dead} 0"),
+        format!("dariet_upstream_server_ejections_total{of_dead} 1"),
+    ];
+    let mut wire = world.wire().await;
+    while !world.metrics().await.contains(&known[1]) {
+        wire.call(&Call::get("/one")).await.expect(200);
+    }
 
     edit(&world, exchange("max_idle = 7", "max_idle = 8"));
     reload(&world);
 
-    // At once: nobody had to ask the server again.
-    assert!(world.metrics().await.contains(&down));
+    // At once: no request had to find out again.
+    let metrics = world.metrics().await;
+    assert!(known.iter().all(|line| metrics.contains(line)), "{metrics}");
 }
 
 #[tokio::test]
