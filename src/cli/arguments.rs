@@ -61,8 +61,8 @@ Examples, before a restart:
     Check(Check),
     /// Have the running gateway read its configuration again, whole or not at all
     #[command(after_help = "\
-It prints what has changed. A file with a mistake in it, or with a change that needs a restart, changes
-nothing, and everything wrong with it is printed. SIGHUP does the same, and the log tells what came of it.
+It prints what has changed. A file with a mistake, or with a change that needs a restart, changes
+nothing, and everything wrong is printed. SIGHUP does the same, and the log tells what came of it.
 
 Examples:
   dariet-gateway check --diff && dariet-gateway reload
