@@ -93,7 +93,7 @@ impl Accounts {
             revoked_at: None,
         };
         let caller = self.confirm(caller).await?;
-        let max = self.api_keys.max_per_user;
+        let max = self.api_keys.lock().max_per_user;
         let made = self.changes.create_key(record.clone(), epoch(&caller), max);
         let durability = made.await.map_err(|error| owner_gone(&caller, error))?;
         Ok(MintedKey {
@@ -113,7 +113,7 @@ impl Accounts {
         caller: &Caller,
         id: KeyId,
     ) -> Result<(KeyRecord, Durability), AccountError> {
-        caller.manages(self.api_keys.may_manage)?;
+        caller.manages(self.api_keys.lock().may_manage)?;
         let now = self.clock.now();
         let key = self.store.key(id).await?.ok_or(AccountError::NotFound)?;
         let caller = self.confirm(caller).await?;
@@ -129,7 +129,7 @@ impl Accounts {
 
     /// Whose keys the caller means.
     fn key_owner(&self, caller: &Caller, owner: Option<UserId>) -> Result<UserId, AccountError> {
-        caller.manages(self.api_keys.may_manage)?;
+        caller.manages(self.api_keys.lock().may_manage)?;
         match (caller.user(), owner) {
             (Some(own), None) => Ok(own),
             (own, Some(owner)) if own == Some(owner) || caller.is_admin() => Ok(owner),

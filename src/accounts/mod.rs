@@ -18,6 +18,7 @@ mod users;
 use std::fmt;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 pub use caller::Caller;
@@ -59,7 +60,7 @@ pub struct Accounts {
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// `[api_keys]`
-    pub api_keys: config::ApiKeys,
+    pub api_keys: Mutex<config::ApiKeys>,
     /// Runs what is done behind an answer.
     pub runtime: Handle,
 }
@@ -74,11 +75,18 @@ impl Accounts {
     ///
     /// [`AccountError::SessionRequired`], [`AccountError::NotAllowed`].
     pub fn require_admin(&self, caller: &Caller) -> Result<(), AccountError> {
-        caller.manages(self.api_keys.may_manage)?;
+        caller.manages(self.api_keys.lock().may_manage)?;
         if caller.is_admin() {
             return Ok(());
         }
         Err(AccountError::NotAllowed)
+    }
+
+    /// Goes by other settings from now on.
+    pub fn adopt(&self, login: config::Login, api_keys: config::ApiKeys) {
+        self.login_brake.adopt(login);
+        self.forgot_brake.adopt(login);
+        *self.api_keys.lock() = api_keys;
     }
 
     /// The caller as of now, right before something is written for them.

@@ -14,7 +14,7 @@ use crate::telemetry::audit::Event;
 impl Api {
     pub(super) async fn keys<B>(&self, call: &mut Call<'_, B>) -> Outcome {
         let caller = self.caller(call).await?;
-        caller.manages(self.accounts.api_keys.may_manage)?;
+        caller.manages(self.accounts.api_keys.lock().may_manage)?;
         let owner = owner(call)?;
         let keys = self.accounts.keys(&caller, owner).await?;
         caller.is_still_admitted()?;
@@ -27,7 +27,7 @@ impl Api {
         B: Body<Data = Bytes>,
     {
         let caller = self.caller(call).await?;
-        caller.manages(self.accounts.api_keys.may_manage)?;
+        caller.manages(self.accounts.api_keys.lock().may_manage)?;
         let owner = owner(call)?;
         let mut fields = call.fields().await?;
         let now = self.accounts.clock.now();

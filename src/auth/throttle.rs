@@ -2,6 +2,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::credit::Credits;
 use crate::config::{Login, Rate};
 use crate::domain::{Digest, Email, Network, Timestamp, UserId};
@@ -16,7 +18,7 @@ use crate::store::{Limit, LimitKey, Store, StoreError, Verdict};
 #[derive(Debug)]
 pub struct LoginBrake {
     store: Arc<dyn Store>,
-    rates: Login,
+    rates: Mutex<Login>,
     credits: Credits,
 }
 
@@ -26,9 +28,14 @@ impl LoginBrake {
     pub fn new(store: Arc<dyn Store>, rates: Login) -> Self {
         Self {
             store,
-            rates,
+            rates: Mutex::new(rates),
             credits: Credits::default(),
         }
+    }
+
+    /// Goes by other rates from now on; what was counted stays.
+    pub fn adopt(&self, rates: Login) {
+        *self.rates.lock() = rates;
     }
 
     /// Counts an attempt at a password, before the password is looked at. `account` is what was
@@ -111,7 +118,8 @@ impl LoginBrake {
         let address = subject.address(network);
         // Asked for unknown accounts too, so that the time tells nothing.
         let is_known = self.store.knows_address(subject.id, address, now).await?;
-        Ok(attempt_limits(&self.rates, subject, network, is_known))
+        let rates = *self.rates.lock();
+        Ok(attempt_limits(&rates, subject, network, is_known))
     }
 }
 
@@ -119,19 +127,20 @@ impl LoginBrake {
 #[derive(Debug)]
 pub struct ForgotBrake {
     store: Arc<dyn Store>,
-    per_address: Rate,
-    per_account: Rate,
+    rates: Mutex<Login>,
 }
 
 impl ForgotBrake {
     /// A brake with the rates of `[login]`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, rates: Login) -> Self {
-        Self {
-            store,
-            per_address: rates.forgot_per_address,
-            per_account: rates.forgot_per_account,
-        }
+        let rates = Mutex::new(rates);
+        Self { store, rates }
+    }
+
+    /// Goes by other rates from now on.
+    pub fn adopt(&self, rates: Login) {
+        *self.rates.lock() = rates;
     }
 
     /// Counts a request from `client`, before it is queued.
@@ -142,7 +151,8 @@ impl ForgotBrake {
     pub async fn admit_request(&self, client: IpAddr, now: Timestamp) -> Result<(), Throttled> {
         let network = Network::of(client);
         let key = LimitKey::new("forgot-address", &[network.bytes()]);
-        take(&*self.store, &[limit(self.per_address, key)], now).await
+        let rate = self.rates.lock().forgot_per_address;
+        take(&*self.store, &[limit(rate, key)], now).await
     }
 
     /// Counts a mail to `user`, behind the queue, where the time tells nothing to who asked.
@@ -152,7 +162,8 @@ impl ForgotBrake {
     /// [`Throttled`]: the mail must not be sent, and nothing may change.
     pub async fn admit_mail(&self, user: UserId, now: Timestamp) -> Result<(), Throttled> {
         let key = LimitKey::new("forgot-account", &[user.as_bytes()]);
-        take(&*self.store, &[limit(self.per_account, key)], now).await
+        let rate = self.rates.lock().forgot_per_account;
+        take(&*self.store, &[limit(rate, key)], now).await
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) struct Check {
     /// Ask the servers of the store too: whether they can be used, and what could be lost there
     #[arg(long)]
     pub(super) online: bool,
+    /// Print what a reload of the running gateway would change, and what needs a restart, instead
+    #[arg(long, conflicts_with = "online")]
+    pub(super) diff: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,8 +56,18 @@ Example:
     #[command(after_help = "\
 Examples, before a restart:
   dariet-gateway check && systemctl restart dariet-gateway
+  dariet-gateway check --diff     tells what `reload` would change in the running gateway
   dariet-gateway check --online   asks the Redis server too what could be lost there")]
     Check(Check),
+    /// Have the running gateway read its configuration again, whole or not at all
+    #[command(after_help = "\
+It prints what has changed. A file with a mistake, or with a change that needs a restart, changes
+nothing, and everything wrong is printed. SIGHUP does the same, and the log tells what came of it.
+
+Examples:
+  dariet-gateway check --diff && dariet-gateway reload
+  systemctl reload dariet-gateway")]
+    Reload,
     /// Run a whole gateway to try, with an echo service behind it
     #[command(after_help = "\
 It prints an administrator's password and the curl lines to try; Ctrl-C ends it.

@@ -8,6 +8,7 @@ use super::CliError;
 use super::arguments::Check;
 use super::moving::connected;
 use super::output::Output;
+use super::reload;
 use crate::auth::SigningKey;
 use crate::config::{
     Access, Config, Cors, Limit, Origins, Reach, Redirect, Route, Rule, StoreUrl, Target,
@@ -28,6 +29,9 @@ pub(super) fn run(check: &Check, file: &Path, output: &Output) -> Result<(), Cli
     Upstreams::new(&config.upstreams, &config.dns)?;
     for key in &config.sessions.signing_keys {
         SigningKey::read(&key.file).map_err(CliError::ListedKey)?;
+    }
+    if check.diff {
+        return reload::diff(file, &config, output);
     }
     let findings = if check.online {
         findings(&config.store)?

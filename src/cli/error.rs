@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crate::auth::{RandomError, SigningKeyError};
 use crate::config::{Colour, Mistakes, NoConfig};
 use crate::node::NodeError;
-use crate::proxy::UpstreamTlsError;
+use crate::proxy::UpstreamTlsErrors;
 use crate::server::TlsErrors;
 use crate::store::{BackupError, ExportError, ImportError, OpenError, RestoreError};
 
@@ -30,7 +30,7 @@ pub enum CliError {
     Tls(#[from] TlsErrors),
     /// The configuration names files for TLS to upstreams that cannot be used.
     #[error(transparent)]
-    UpstreamTls(#[from] UpstreamTlsError),
+    UpstreamTls(#[from] UpstreamTlsErrors),
     /// The configuration names a signing key that cannot be used.
     #[error(transparent)]
     ListedKey(SigningKeyError),
@@ -88,6 +88,15 @@ pub enum CliError {
     /// The servers of the store were asked.
     #[error("no node must run on {0} as it is; the errors above say why")]
     Unfit(String),
+    /// There is no node that could reload.
+    #[error(
+        "no gateway answers over {}: start it, or name the configuration that it runs by with --config",
+        .0.display()
+    )]
+    NoNode(PathBuf),
+    /// The node refused another configuration.
+    #[error("{0}\n\nnothing was changed: the gateway goes on by the configuration before")]
+    NotReloaded(String),
     /// There is nothing to back up.
     #[error("there is no store at {} yet", .0.display())]
     NoStore(PathBuf),
@@ -177,6 +186,7 @@ impl CliError {
         let _ = match self {
             Self::Usage(usage) => usage.print(),
             Self::Mistakes(mistakes) => writeln!(io::stderr(), "{}", mistakes.render(colour())),
+            Self::NotReloaded(_) => writeln!(io::stderr(), "{self}"),
             _ => writeln!(io::stderr(), "dariet-gateway: {}", self.chain()),
         };
     }

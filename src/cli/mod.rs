@@ -15,6 +15,7 @@ mod operator;
 mod output;
 mod owner;
 mod password;
+mod reload;
 mod signing_key;
 mod store;
 mod terminal;
@@ -48,6 +49,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CliError
     let done = match command {
         Command::Serve => serve(config),
         Command::Check(check) => check::run(&check, &file(config)?, &output),
+        Command::Reload => reload::run(&file(config)?, &output),
         Command::Demo(demo) => demo::run(demo),
         Command::User(command) => users::run(command, &operator(config)?, &output),
         Command::Key(command) => keys::run(command, &operator(config)?, &output),
@@ -62,8 +64,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CliError
 }
 
 fn serve(config: Option<PathBuf>) -> Result<(), CliError> {
-    let config = read(config)?;
-    Ok(node::serve(&config, |_| notify::ready())?)
+    let file = file(config)?;
+    let config = Config::read(&file, &environment())?;
+    Ok(node::serve(&config, &file, |_| notify::ready())?)
 }
 
 fn operator(config: Option<PathBuf>) -> Result<Operator, CliError> {

@@ -1,6 +1,7 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -43,17 +44,21 @@ impl Operator {
 
     /// The running node, if there is one.
     pub(super) fn node(config: &Config) -> Result<Option<NodeSocket>, CliError> {
-        let path = &config.admin.socket;
+        Self::node_at(&config.admin.socket)
+    }
+
+    /// The node that listens on this socket, if there is one.
+    pub(super) fn node_at(path: &Path) -> Result<Option<NodeSocket>, CliError> {
         match UnixStream::connect(path) {
-            Ok(_) => Ok(Some(NodeSocket::new(path.clone())?)),
+            Ok(_) => Ok(Some(NodeSocket::new(path.to_owned())?)),
             Err(error) => match error.kind() {
                 // A socket that nobody listens on was left behind by a node that was killed.
                 ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(None),
-                ErrorKind::PermissionDenied => {
-                    Err(CliError::SocketForbidden { path: path.clone() })
-                }
+                ErrorKind::PermissionDenied => Err(CliError::SocketForbidden {
+                    path: path.to_owned(),
+                }),
                 _ => Err(CliError::Socket {
-                    path: path.clone(),
+                    path: path.to_owned(),
                     source: error.into(),
                 }),
             },

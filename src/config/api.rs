@@ -3,7 +3,7 @@ use super::section::Section;
 use http::Method;
 
 /// `[api]`: the gateway's own endpoints.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApiSettings {
     /// `cors`: which web pages of other origins may log in and manage users and keys; left out, none.
     pub cors: Option<Cors>,

@@ -5,7 +5,7 @@ use super::section::Section;
 use super::text::Text;
 
 /// `[dns]`: how the names of servers are looked up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dns {
     /// `servers = ["10.0.0.2:53"]`; none means those of the system.
     pub servers: Vec<SocketAddr>,

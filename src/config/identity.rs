@@ -6,7 +6,7 @@ use super::value::Value;
 
 /// `[identity_headers]`: what the headers are called that tell an upstream of the principal, and
 /// of the client's own certificate.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityHeaders {
     /// `user_id` (`X-Auth-User-Id`)
     pub user_id: HeaderName,

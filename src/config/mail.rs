@@ -8,7 +8,7 @@ use super::smtp::Smtp;
 use super::text::Text;
 
 /// `[mail]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
     /// `url`
     pub transport: MailTransport,
@@ -23,7 +23,7 @@ pub struct Mail {
 }
 
 /// `[mail] url`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailTransport {
     /// `file:mails/`: each mail a file, for development.
     Files(PathBuf),

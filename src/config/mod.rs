@@ -4,6 +4,7 @@
 //! write instead. Paths are relative to the folder of the file, `${NAME}` is the environment's.
 
 mod api;
+mod changes;
 mod deadlines;
 mod dns;
 mod find;
@@ -41,6 +42,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use api::ApiSettings;
+pub use changes::{Becomes, Change, Changes, FIXED};
 pub use deadlines::{Deadlines, RouteDeadlines};
 pub use dns::Dns;
 pub use find::NoConfig;

@@ -4,7 +4,7 @@ use super::section::Section;
 use super::server::cores;
 
 /// `[passwords]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passwords {
     /// `min_length` in characters (8).
     pub min_length: usize,
@@ -17,7 +17,7 @@ pub struct Passwords {
 }
 
 /// `[login]`: how often log-in and reset may be tried.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Login {
     /// `per_account_and_address`: wrong passwords (`"5 per 15m"`).
     pub per_account_and_address: Rate,

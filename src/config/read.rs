@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, Error};
 
@@ -27,12 +27,7 @@ impl Config {
     ///
     /// [`Mistakes`]: everything that is wrong with it, to be shown to the operator.
     pub fn read(path: &Path, env: &Environment) -> Result<Self, Mistakes> {
-        let name = path.display().to_string();
-        let text = text_of(path).map_err(|error| {
-            let message = format!("the configuration cannot be read: {error}");
-            let way_out = "name a TOML file with --config or DARIET_CONFIG";
-            Mistakes::whole_file(&name, message, way_out)
-        })?;
+        let (name, text) = whole(path)?;
         let base = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, &name, base, env)
     }
@@ -68,6 +63,21 @@ impl Config {
         let mut mistakes = context.into_mistakes();
         mistakes.extend(faults.iter().map(|fault| syntax(text, fault)));
         Mistakes::collect(name, text, mistakes).map_or(Ok(config), Err)
+    }
+
+    /// Where the node listens for the command line that runs by the file at `path`, whatever else is wrong
+    /// with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Mistakes`], when it cannot be read.
+    pub fn socket_in(path: &Path, env: &Environment) -> Result<PathBuf, Mistakes> {
+        let (_, text) = whole(path)?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        let (table, _) = DeTable::parse_recoverable(&text);
+        let context = Context::new(&text, base, env);
+        let config = Section::root(&context, table.get_ref()).finish(Self::from_root);
+        Ok(config.admin.socket)
     }
 
     pub(super) fn from_root(root: &mut Section<'_>) -> Self {
@@ -112,6 +122,17 @@ pub fn environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// A file's name and text.
+fn whole(path: &Path) -> Result<(String, String), Mistakes> {
+    let name = path.display().to_string();
+    let text = text_of(path).map_err(|error| {
+        let message = format!("the configuration cannot be read: {error}");
+        let way_out = "name a TOML file with --config or DARIET_CONFIG";
+        Mistakes::whole_file(&name, message, way_out)
+    })?;
+    Ok((name, text))
 }
 
 /// A path to something endless must not fill the memory.

@@ -28,7 +28,7 @@ use super::value::Value;
 use crate::domain::Role;
 
 /// One of `[[routes]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// `host` or `hosts`, `path` or `exact`, and `methods`: which requests it takes.
     pub place: Place,
@@ -62,7 +62,7 @@ pub struct Route {
 }
 
 /// Where the requests of a route go.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// `upstream`, as its index in [`Config::upstreams`](super::Config::upstreams).
     Upstream(usize),
@@ -71,7 +71,7 @@ pub enum Target {
 }
 
 /// Who may use a route.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// `public = true`: anyone; no credential is looked at.
     Public,
@@ -82,7 +82,7 @@ pub enum Access {
 }
 
 /// One rule of `allow`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// `role`
     pub role: Role,

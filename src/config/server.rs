@@ -47,7 +47,7 @@ pub struct Server {
 }
 
 /// `[server.http2]`: bounds of an HTTP/2 connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Http2 {
     /// `max_streams` at once on a connection (128).
     pub max_streams: u32,

@@ -12,7 +12,7 @@ use super::value::Value;
 use crate::domain::Timestamp;
 
 /// `[sessions]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sessions {
     /// `issuer`: a URL; `iss` and `aud` of tokens, and where reset links lead.
     pub issuer: String,
@@ -36,7 +36,7 @@ pub enum Algorithm {
 }
 
 /// One of `[[sessions.signing_keys]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningKeyFile {
     /// `file`: PEM, PKCS#8.
     pub file: PathBuf,
@@ -45,7 +45,7 @@ pub struct SigningKeyFile {
 }
 
 /// `[api_keys]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApiKeys {
     /// `max_per_user`: keys a user may have that work (100).
     pub max_per_user: usize,

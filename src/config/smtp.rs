@@ -8,7 +8,7 @@ use super::url::Url;
 use crate::domain::Password;
 
 /// An SMTP server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Smtp {
     /// Its host name.
     pub host: String,
@@ -34,7 +34,7 @@ pub enum SmtpSecurity {
 }
 
 /// Who we are to the SMTP server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmtpCredentials {
     /// The account.
     pub user: String,

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::section::Section;
 
 /// `[server.tls]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// `certificate` and `private_key`, then each of `[[server.tls.certificates]]`: never empty. Who names
     /// no host that one of them is for gets the first.
@@ -36,7 +36,7 @@ pub enum TlsVersion {
 }
 
 /// How clients prove who they are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificates {
     /// `client_certificates`
     pub demand: Demand,

@@ -7,7 +7,7 @@ use super::section::Section;
 use super::text::Text;
 
 /// `[upstreams.NAME.tls]`: TLS to servers that are `https://`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// `ca`: PEM of the authorities to trust instead of the public ones.
     pub ca: Option<PathBuf>,

@@ -16,7 +16,7 @@ pub use servers::{ServerAddress, UpstreamServer};
 pub use trouble::{Ejection, Retries};
 
 /// `[upstreams.NAME]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// Its name.
     pub name: String,

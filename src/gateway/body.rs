@@ -70,6 +70,7 @@ impl GatewayBody {
         if !record.is_guarded {
             record.exchange.watched.release();
         }
+        record.question_if_old();
         Self {
             source,
             is_done: record.is_head_alone(),

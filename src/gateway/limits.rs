@@ -16,10 +16,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
-
 use self::bucket::Bucket;
-use self::counted::{Counted, OfRoute};
+use self::counted::{Counted, Known, OfRoute};
 use self::desk::{Desk, Due};
 use self::table::Table;
 use crate::config::{Config, Per, StoreUrl};
@@ -37,12 +35,12 @@ pub struct Limits {
     by_route: Vec<OfRoute>,
     /// Apart from each other, so that a flood of addresses, which costs nothing, makes no user's count
     /// forgotten.
-    addresses: Table,
-    principals: Table,
-    /// By [`Counted::id`]; only those of limits per route are used.
-    routes: Vec<Mutex<Bucket>>,
+    addresses: Arc<Table>,
+    principals: Arc<Table>,
+    /// The limits by their names, so that one that stays in another configuration keeps its counts.
+    known: Known,
     /// Where the other nodes are told of what passed here, if there are others.
-    desk: Option<Desk>,
+    desk: Option<Arc<Desk>>,
     /// `rate_limit_headers`
     pub(super) says_fields: bool,
 }
@@ -59,19 +57,41 @@ impl Limits {
     /// The limits of this configuration, all unused.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let (by_route, buckets) = OfRoute::all(config);
+        let nothing = Self {
+            began: Instant::now(),
+            by_route: Vec::new(),
+            addresses: Arc::default(),
+            principals: Arc::default(),
+            known: Known::default(),
+            desk: matches!(config.store, StoreUrl::Redis(_)).then(Arc::default),
+            says_fields: false,
+        };
+        nothing.next(config)
+    }
+
+    /// The limits of another configuration. Those that it has too stay as far used as they are, whoever
+    /// goes on to count by the old ones.
+    #[must_use]
+    pub fn next(&self, config: &Config) -> Self {
+        let (by_route, known) = OfRoute::all(config, &self.known);
         let has = |per: &[Per]| {
             let mut limits = by_route
                 .iter()
                 .flat_map(|route| route.before.iter().chain(&route.after));
             limits.any(|limit| per.contains(&limit.per))
         };
+        if has(&[Per::Address]) {
+            self.addresses.furnish();
+        }
+        if has(&[Per::Principal, Per::Key]) {
+            self.principals.furnish();
+        }
         Self {
-            began: Instant::now(),
-            addresses: Table::new(has(&[Per::Address])),
-            principals: Table::new(has(&[Per::Principal, Per::Key])),
-            routes: (0..buckets).map(|_| Mutex::default()).collect(),
-            desk: matches!(config.store, StoreUrl::Redis(_)).then(Desk::new),
+            began: self.began,
+            addresses: Arc::clone(&self.addresses),
+            principals: Arc::clone(&self.principals),
+            known,
+            desk: self.desk.clone(),
             says_fields: config.server.rate_limit_headers,
             by_route,
         }
@@ -161,7 +181,7 @@ impl Limits {
     ) -> Result<(), ApiError> {
         loop {
             // Before it is looked at, so that what is told in between is not waited for.
-            let settled = self.desk.as_ref().map(Desk::settled);
+            let settled = self.desk.as_deref().map(Desk::settled);
             let now = self.nanos(Instant::now());
             match self.attempt(limits, subject, now, fields) {
                 Ok(()) => return Ok(()),
@@ -241,10 +261,7 @@ impl Limits {
         match of {
             Subject::Address(subject) => self.addresses.with(limit.key(*subject), now, work),
             Subject::Principal(subject) => self.principals.with(limit.key(*subject), now, work),
-            Subject::Route => match self.route(limit) {
-                Some(bucket) => work(&mut bucket.lock()),
-                None => work(&mut Bucket::default()),
-            },
+            Subject::Route => work(&mut limit.whole.lock()),
         }
     }
 
@@ -258,12 +275,8 @@ impl Limits {
         match of {
             Subject::Address(subject) => self.addresses.look(limit.key(*subject), work),
             Subject::Principal(subject) => self.principals.look(limit.key(*subject), work),
-            Subject::Route => self.route(limit).map(|bucket| work(&mut bucket.lock())),
+            Subject::Route => Some(work(&mut limit.whole.lock())),
         }
-    }
-
-    fn route(&self, limit: &Counted) -> Option<&Mutex<Bucket>> {
-        self.routes.get(usize::try_from(limit.id).ok()?)
     }
 
     fn nanos(&self, at: Instant) -> u64 {

@@ -6,6 +6,7 @@
 mod body;
 mod edge;
 mod header_rules;
+mod kept;
 mod limits;
 mod own;
 mod peer;
@@ -15,6 +16,7 @@ mod relay;
 mod reply;
 mod rewrite;
 mod routes;
+mod shared;
 mod strict_transport;
 mod to_tls;
 
@@ -24,28 +26,26 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use http::{Method, Request, request};
-use ipnet::IpNet;
 
 use self::edge::Lead;
+use self::kept::Kept;
 use self::record::{End, Record};
 use self::reply::{Passed, refuse};
 use self::routes::Route;
 use self::strict_transport::StrictTransport;
-use crate::api::{self, Api};
-use crate::auth::{Admitted, Authenticator};
-use crate::config::{self, Access, Hsts};
-use crate::domain::{Clock, Timestamp};
+use crate::api;
+use crate::auth::Admitted;
+use crate::config::Access;
+use crate::domain::Timestamp;
 use crate::http::{
-    ApiError, Client, ClientBody, Code, Cors, Host, IdentityHeaders, NormalPath, OfferedProtocols,
-    Place, RequestId, Upgrade, check_values, forwarded, offered_protocols, read_credential,
-    upgrade_of,
+    ApiError, Client, ClientBody, Code, Host, NormalPath, OfferedProtocols, Place, RequestId,
+    Upgrade, check_values, forwarded, offered_protocols, read_credential, upgrade_of,
 };
-use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Upstreams, Waiting};
+use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Waiting};
 use crate::revocation::{Admission, Alarm, NotFresh, Watch};
-use crate::telemetry::{AccessBuffer, Labels, WorkerMetrics};
+use crate::telemetry::{AccessBuffer, RouteCounts, WorkerMetrics};
 
 pub use self::body::{BodyError, GatewayBody};
 pub use self::limits::{Limits, RateFields};
@@ -53,59 +53,17 @@ pub use self::peer::Peer;
 pub use self::relay::{Relay, RelayEnd};
 pub use self::reply::Reply;
 pub use self::routes::Routes;
+pub use self::shared::Shared;
 
-/// The gateway as one worker has it.
+/// The gateway as one worker has it, by one configuration: a request keeps the one that it began with.
 #[derive(Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
     forwarder: Forwarder,
-    watch: Rc<Watch>,
-    access: AccessBuffer,
-    metrics: Arc<WorkerMetrics>,
+    kept: Rc<Kept>,
+    /// By route.
+    counts: Vec<Arc<RouteCounts>>,
     strict_transport: StrictTransport,
-}
-
-/// What the gateways of all workers share.
-#[derive(Debug)]
-pub struct Shared {
-    /// The routes.
-    pub routes: Routes,
-    /// How often requests may come.
-    pub limits: Arc<Limits>,
-    /// Which web pages of other origins may call the gateway's own endpoints.
-    pub api_cors: Option<Cors>,
-    /// The upstreams.
-    pub upstreams: Arc<Upstreams>,
-    /// What the headers that tell of the principal are called.
-    pub identity: Arc<IdentityHeaders>,
-    /// Whose word on the client's address counts.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Turns credentials into admissions.
-    pub authenticator: Arc<Authenticator>,
-    /// The gateway's own endpoints.
-    pub api: Arc<Api>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// How long a client may take for the next bytes of its request.
-    pub body_timeout: Duration,
-    /// What answers over TLS tell browsers of it.
-    pub hsts: Option<Hsts>,
-    /// The names that requests are counted under.
-    pub labels: Labels,
-}
-
-impl Shared {
-    /// The names that requests to these routes are counted under.
-    #[must_use]
-    pub fn labels(routes: &[config::Route]) -> Labels {
-        let mut routes = Routes::names(routes);
-        routes.push("(gateway)".to_owned());
-        routes.push("(none)".to_owned());
-        Labels {
-            routes,
-            codes: Code::ALL.iter().map(|code| code.as_str()).collect(),
-        }
-    }
 }
 
 impl Gateway {
@@ -118,26 +76,20 @@ impl Gateway {
         metrics: Arc<WorkerMetrics>,
     ) -> Rc<Self> {
         let identity = Arc::clone(&shared.identity);
-        Rc::new(Self {
-            strict_transport: StrictTransport::new(shared.hsts),
-            forwarder: Forwarder::new(&shared.upstreams, identity, Arc::clone(&metrics)),
-            shared,
-            watch,
-            access,
-            metrics,
-        })
+        let forwarder = Forwarder::new(&shared.upstreams, identity, Arc::clone(&metrics));
+        Self::over(shared, forwarder, &Kept::new(watch, access, metrics))
     }
 
     /// The worker's watch.
     #[must_use]
-    pub const fn watch(&self) -> &Rc<Watch> {
-        &self.watch
+    pub fn watch(&self) -> &Rc<Watch> {
+        &self.kept.watch
     }
 
     /// The worker's counters.
     #[must_use]
-    pub const fn metrics(&self) -> &Arc<WorkerMetrics> {
-        &self.metrics
+    pub fn metrics(&self) -> &Arc<WorkerMetrics> {
+        &self.kept.metrics
     }
 
     /// Closes upstream connections that have waited long enough.
@@ -147,7 +99,7 @@ impl Gateway {
 
     /// Hands the access lines so far to the writer.
     pub fn flush_access_lines(&self) {
-        self.access.flush();
+        self.kept.access.flush();
     }
 
     /// Answers a request. It never fails: a refusal is an answer too.
@@ -332,20 +284,20 @@ impl Gateway {
         client: IpAddr,
         request_id: RequestId,
     ) -> Box<Record> {
-        let exchange = Exchange::new(&self.watch, None);
+        let exchange = Exchange::new(&self.kept.watch, None);
         Record::begin(self, head, client, request_id, exchange)
     }
 
     fn own_route(&self) -> usize {
-        self.shared.labels.routes.len().saturating_sub(2)
+        self.shared.names.len().saturating_sub(2)
     }
 
     fn no_route(&self) -> usize {
-        self.shared.labels.routes.len().saturating_sub(1)
+        self.shared.names.len().saturating_sub(1)
     }
 
     fn route_name(&self, index: usize) -> &str {
-        let name = self.shared.labels.routes.get(index);
+        let name = self.shared.names.get(index);
         name.map_or("", String::as_str)
     }
 }

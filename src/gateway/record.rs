@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 
 use super::Gateway;
 use super::edge::Edge;
+use super::recheck::Verdict;
 use crate::config::RouteDeadlines;
 use crate::domain::CredentialId;
 use crate::http::cors::Answer;
@@ -114,11 +115,24 @@ impl Record {
         self.method == Method::HEAD
     }
 
-    /// Asks whether the exchange may go on after its principal has changed.
-    pub(super) fn ask_again(&self) -> impl Future<Output = Option<Arc<Admission>>> + use<> {
-        let gateway = Rc::clone(&self.gateway);
-        let (admission, route, method) = (self.admission.clone(), self.route, self.method.clone());
-        async move { gateway.admit_again(admission?, route, method).await }
+    /// Asks whether the exchange may go on after its principal or the routes have changed.
+    pub(super) fn ask_again(&self) -> impl Future<Output = Verdict> + use<> {
+        let mut request = Request::new(());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.target.clone();
+        if let Some(host) = &self.host {
+            request.headers_mut().insert(header::HOST, host.clone());
+        }
+        let (head, ()) = request.into_parts();
+        Rc::clone(&self.gateway).ask_again(self.admission.clone(), head)
+    }
+
+    /// The routes may have changed while the request waited for its answer: where that lasts, it is asked
+    /// whether it still may.
+    pub(super) fn question_if_old(&self) {
+        if !self.gateway.is_current() {
+            self.exchange.watched.question();
+        }
     }
 
     /// Logs why the upstream gave no answer.
@@ -191,19 +205,23 @@ impl Drop for Record {
             self.status = 499;
             self.end = Some(End::Client);
         }
-        gateway.metrics.count(&Outcome {
-            route: self.route,
+        let route = gateway.counts.get(self.route).map(|route| &**route);
+        let outcome = Outcome {
             status: self.status,
             code: self.code.map(Code::index),
             micros,
             received_bytes: self.exchange.received_bytes.get(),
             sent_bytes: self.exchange.sent_bytes.get(),
-        });
+        };
+        gateway.kept.metrics.count(route, &outcome);
         if self.end == Some(End::Cut) {
-            gateway.metrics.cut.fetch_add(1, Ordering::Relaxed);
+            gateway.kept.metrics.cut.fetch_add(1, Ordering::Relaxed);
         }
         let at = gateway.shared.clock.now();
-        gateway.access.line(at, |line| self.write(line, micros));
+        gateway
+            .kept
+            .access
+            .line(at, |line| self.write(line, micros));
     }
 }
 

@@ -28,6 +28,7 @@ pub enum RelayEnd {
 
 impl Relay {
     pub(super) fn new(tunnel: Box<Tunnel>, record: Box<Record>) -> Self {
+        record.question_if_old();
         Self {
             tunnel,
             record,

@@ -60,6 +60,12 @@ impl IdentityHeaders {
         }
     }
 
+    /// Whether they have the names of this configuration.
+    #[must_use]
+    pub fn is_of(&self, names: &config::IdentityHeaders) -> bool {
+        self.names == *names
+    }
+
     /// Removes from trailers what a client may forge, and what RFC 9110 §6.5.1 does not want there:
     /// fields that frame, route, authenticate or describe the message. A backend that merges trailers
     /// into the head would else take them for ours.

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use super::examination::{Examination, must_be_fit};
@@ -101,7 +102,7 @@ impl Core {
             forgot_brake: ForgotBrake::new(Arc::clone(&store), config.login),
             reset_desk,
             clock: Arc::clone(&clock),
-            api_keys: config.api_keys,
+            api_keys: Mutex::new(config.api_keys),
             runtime: runtime.clone(),
         });
         Ok(Self {

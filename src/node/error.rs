@@ -2,7 +2,7 @@ use std::io;
 
 use crate::auth::SigningKeyError;
 use crate::mail::StartError;
-use crate::proxy::UpstreamTlsError;
+use crate::proxy::UpstreamTlsErrors;
 use crate::server::{AdminSocketError, ListenError, TlsErrors};
 use crate::store::{OpenError, RedisSetupError, StoreError};
 use crate::telemetry::LogError;
@@ -18,7 +18,7 @@ pub enum NodeError {
     Tls(#[from] TlsErrors),
     /// TLS to upstreams.
     #[error(transparent)]
-    UpstreamTls(#[from] UpstreamTlsError),
+    UpstreamTls(#[from] UpstreamTlsErrors),
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),

@@ -1,34 +1,32 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::Shared;
 use super::core::Core;
 use crate::domain::Timestamp;
+use crate::gateway;
 use crate::proxy::Upstreams;
 use crate::revocation::{DROPS, Doubt};
 use crate::server::EdgeTls;
-use crate::telemetry::{AccessLog, Labels, Metrics, Sample, WorkerMetrics};
+use crate::telemetry::{AccessLog, Metrics, Sample, WorkerMetrics};
 
 /// Everything that is measured on a node.
 pub(super) fn metrics(
-    labels: Labels,
     workers: Vec<Arc<WorkerMetrics>>,
     core: &Core,
-    upstreams: Arc<Upstreams>,
+    upstreams: &watch::Receiver<Arc<Upstreams>>,
     access: &AccessLog,
 ) -> Metrics {
-    let mut metrics = Metrics::new(labels, workers);
+    let mut metrics = Metrics::new(gateway::Shared::codes(), workers);
     let ledger = Arc::clone(&core.ledger);
     let help = "Admissions that the ledger knows";
     metrics.gauge("admissions_live", help, move || count(ledger.live()));
     let authenticator = Arc::clone(&core.authenticator);
     let help = "Admissions in the cache, about";
     metrics.gauge("admissions_cached", help, move || authenticator.cached());
-    upstreams.measure(&mut metrics);
-    let help = "Exchanges in flight with upstreams";
-    metrics.gauge("upstream_exchanges", help, move || {
-        count(upstreams.in_flight())
-    });
+    Upstreams::measure(upstreams, &mut metrics);
     let dropped = access.clone();
     let help = "Buffers of access lines that nobody took in time";
     metrics.counter("access_buffers_dropped", help, move || dropped.dropped());

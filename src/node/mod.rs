@@ -11,6 +11,8 @@ mod link;
 mod local;
 mod metrics;
 mod opened;
+mod reload;
+mod reload_told;
 mod serve;
 mod shared;
 mod signals;

@@ -1,6 +1,6 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,26 +8,29 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::NodeError;
 use super::core::{Core, Post};
 use super::metrics::{measure_certificates, metrics};
+use super::reload::{Parts, Reloader};
+use super::reload_told::Reloads;
 use super::signals::Signals;
 use crate::config::{Config, Listen, LogFormat, Scheme};
 use crate::domain::{Clock, SystemClock};
 use crate::gateway::{Gateway, Limits, Routes, Shared};
 use crate::http::{Cors, IdentityHeaders};
-use crate::proxy::Upstreams;
+use crate::proxy::{Upstreams, attend};
 use crate::revocation::{Bells, Ledger, Watch};
 use crate::runtime;
 use crate::server::{
-    Admin, AdminSocket, Backup, Bound, Drain, EdgeTls, Stage, Worker, WorkerSettings, bind,
-    serve_admin,
+    Admin, AdminSocket, Backup, Bound, Drain, EdgeTls, Operations, Renewal, Stage, Worker,
+    WorkerSettings, bind, serve_admin,
 };
 use crate::store::Store;
-use crate::telemetry::{AccessLog, AccessWriter, LineFormat, WorkerMetrics, start_log};
+use crate::telemetry::{AccessLog, AccessWriter, LineFormat, LogLevel, WorkerMetrics, start_log};
 
 /// Where a node answers.
 #[derive(Debug, Clone)]
@@ -57,16 +60,23 @@ const CONTROL_GRACE: Duration = Duration::from_secs(1);
 /// # Errors
 ///
 /// [`NodeError`], when it cannot begin or a worker fails.
-pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), NodeError> {
-    start_log(line_format(config.logging.format), &config.logging.level)?;
+pub fn serve(
+    config: &Config,
+    file: &Path,
+    started: impl FnOnce(&Started),
+) -> Result<(), NodeError> {
+    let log = start_log(line_format(config.logging.format), &config.logging.level)?;
     raise_descriptor_limit();
     let control = runtime::control().map_err(NodeError::system("a runtime"))?;
     let _entered = control.enter();
+    // From the first moment: by itself the system ends a process that gets it.
+    let hangups = signal(SignalKind::hangup()).map_err(NodeError::system("signals"))?;
     let tls = EdgeTls::open(config.server.tls.as_ref(), Arc::new(SystemClock))?;
     let bound = Listeners::bind(config)?;
     let mut core = Core::open(config, control.handle())?;
     let (access, writer) = access_log(config)?;
-    let crew = Crew::new(config, &core, tls, access.clone())?;
+    let mut crew = Crew::new(config, &core, tls, access.clone())?;
+    let reloader = crew.reloader(config, file, log, &core);
 
     control.spawn(crew.tls.clone().watch());
     let drain = crew.drain.clone();
@@ -78,21 +88,24 @@ pub fn serve(config: &Config, started: impl FnOnce(&Started)) -> Result<(), Node
         Arc::clone(&core.ledger),
     ));
     let socket = AdminSocket::bind(&config.admin.socket)?;
-    control.spawn(socket.serve(Arc::clone(&core.api), backup_of(&core)));
-    let admin = Arc::new(crew.admin(&core, &access));
+    let operations = Operations {
+        backup: backup_of(&core),
+        reload: reloader.over_socket(),
+    };
+    control.spawn(socket.serve(Arc::clone(&core.api), operations));
+    let admin = Arc::new(crew.admin(&core, &access, &reloader));
     control.spawn(serve_admin(bound.admin, admin));
     let post = core.mail.take();
     let mail = post.map(|post| start_post(post, &core, &control, &drain));
     let signals = Signals::listen()?;
-    let (delay, timeout) = (config.server.drain_delay, config.server.drain_timeout);
-    control.spawn(signals.lead_out(drain.clone(), delay, timeout));
+    control.spawn(signals.lead_out(drain.clone(), reloader.drain_times()));
 
     if let Some(tally) = core.tally() {
         control.spawn(Arc::clone(&crew.shared.limits).settle_over(tally));
     }
-    let upstreams = Arc::clone(&crew.shared.upstreams);
-    control.spawn(Arc::clone(&upstreams).attend());
-    control.block_on(upstreams.looked_up());
+    control.spawn(attend(reloader.upstreams()));
+    control.block_on(crew.shared.upstreams.looked_up());
+    control.spawn(reloader.follow(hangups));
 
     let workers = crew.start(bound.workers)?;
     tell(&bound.started);
@@ -162,6 +175,8 @@ struct Crew {
     access: AccessLog,
     metrics: Vec<Arc<WorkerMetrics>>,
     room: Arc<Semaphore>,
+    /// Where each worker hears of another configuration, once it has begun.
+    renewals: Vec<mpsc::Receiver<Renewal>>,
 }
 
 impl Crew {
@@ -171,12 +186,11 @@ impl Crew {
         tls: EdgeTls,
         access: AccessLog,
     ) -> Result<Self, NodeError> {
-        let labels = Shared::labels(&config.routes);
         let workers = 0..config.server.workers;
         let max_connections = config.server.max_connections.min(Semaphore::MAX_PERMITS);
         Ok(Self {
             metrics: workers
-                .map(|_| Arc::new(WorkerMetrics::new(&labels)))
+                .map(|_| Arc::new(WorkerMetrics::new(&Shared::codes())))
                 .collect(),
             shared: Arc::new(Shared {
                 routes: Routes::new(&config.routes),
@@ -190,7 +204,7 @@ impl Crew {
                 clock: Arc::clone(&core.clock),
                 body_timeout: config.server.body_timeout,
                 hsts: config.server.tls.as_ref().and_then(|tls| tls.hsts),
-                labels,
+                names: Shared::names(&config.routes),
             }),
             drain: Drain::new(),
             tls,
@@ -198,14 +212,38 @@ impl Crew {
             bells: Arc::clone(&core.bells),
             access,
             room: Arc::new(Semaphore::new(max_connections)),
+            renewals: Vec::new(),
         })
     }
 
-    fn admin(&self, core: &Core, access: &AccessLog) -> Admin {
-        let labels = self.shared.labels.clone();
-        let upstreams = Arc::clone(&self.shared.upstreams);
-        let mut metrics = metrics(labels, self.metrics.clone(), core, upstreams, access);
+    /// What exchanges the configuration of all that the crew has.
+    fn reloader(
+        &mut self,
+        config: &Config,
+        file: &Path,
+        log: LogLevel,
+        core: &Core,
+    ) -> Arc<Reloader> {
+        let channels = self.metrics.iter().map(|_| mpsc::channel(1));
+        let (workers, renewals) = channels.unzip();
+        self.renewals = renewals;
+        let parts = Parts {
+            file: file.to_owned(),
+            drain: self.drain.clone(),
+            tls: self.tls.clone(),
+            log,
+            accounts: Arc::clone(&core.accounts),
+            workers,
+        };
+        let told = Reloads::begin(Arc::clone(&core.clock));
+        Reloader::new(parts, config, &self.shared, told)
+    }
+
+    fn admin(&self, core: &Core, access: &AccessLog, reloader: &Reloader) -> Admin {
+        let upstreams = reloader.upstreams();
+        let mut metrics = metrics(self.metrics.clone(), core, &upstreams, access);
         measure_certificates(&mut metrics, &self.tls);
+        reloader.told.measure(&mut metrics);
         Admin {
             drain: self.drain.clone(),
             store: Arc::clone(&core.store),
@@ -217,7 +255,8 @@ impl Crew {
     /// Starts a worker for each set of sockets.
     fn start(self, sockets: Vec<Vec<(Listen, TcpListener)>>) -> Result<Vec<Running>, NodeError> {
         let mut running = Vec::new();
-        for (index, (sockets, metrics)) in sockets.into_iter().zip(self.metrics).enumerate() {
+        let crew = self.metrics.into_iter().zip(self.renewals);
+        for (index, (sockets, (metrics, renewals))) in sockets.into_iter().zip(crew).enumerate() {
             let shared = Arc::clone(&self.shared);
             let (drain, tls) = (self.drain.clone(), self.tls.clone());
             let (settings, room) = (self.settings.clone(), Arc::clone(&self.room));
@@ -232,7 +271,7 @@ impl Crew {
                 tokio::task::spawn_local(attending);
                 let gateway = Gateway::new(shared, watch, access, metrics);
                 let worker = Worker::new(gateway, settings, drain, tls, clock);
-                worker.serve(sockets, room).await
+                worker.serve(sockets, room, renewals).await
             };
             let started = runtime::spawn_worker(index, worker);
             running.push(started.map_err(NodeError::system("a thread"))?);

@@ -22,8 +22,13 @@ impl Signals {
     }
 
     /// Waits for the first signal and leads the node out stage by stage.
-    pub(super) async fn lead_out(mut self, drain: Drain, delay: Duration, timeout: Duration) {
+    pub(super) async fn lead_out(
+        mut self,
+        drain: Drain,
+        times: impl Fn() -> (Duration, Duration) + Send,
+    ) {
         self.next().await;
+        let (delay, timeout) = times();
         tracing::info!(delay = ?delay, timeout = ?timeout, "shutting down");
         let out = async {
             drain.advance(Stage::Leaving);

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
@@ -224,7 +224,10 @@ impl Connection {
 /// Connections to one server that wait for their next exchange, the last used on top: under little
 /// load the others grow old and are closed.
 #[derive(Debug, Default)]
-pub(super) struct Pool(RefCell<VecDeque<Idle>>);
+pub(super) struct Pool {
+    idle: RefCell<VecDeque<Idle>>,
+    is_closed: Cell<bool>,
+}
 
 #[derive(Debug)]
 struct Idle {
@@ -236,7 +239,7 @@ impl Pool {
     /// A connection that was open a moment ago.
     pub(super) fn take(&self) -> Option<Box<Connection>> {
         loop {
-            let mut idle = self.0.borrow_mut().pop_back()?;
+            let mut idle = self.idle.borrow_mut().pop_back()?;
             if idle.connection.is_quiet() {
                 return Some(idle.connection);
             }
@@ -245,10 +248,10 @@ impl Pool {
 
     /// Keeps a connection for the next exchange, if it can carry one; at most `max` wait.
     pub(super) fn give(&self, mut connection: Box<Connection>, max: usize) {
-        if max == 0 || !connection.rest() {
+        if max == 0 || self.is_closed.get() || !connection.rest() {
             return;
         }
-        let mut idle = self.0.borrow_mut();
+        let mut idle = self.idle.borrow_mut();
         if idle.len() >= max {
             idle.pop_front();
         }
@@ -258,9 +261,15 @@ impl Pool {
         });
     }
 
+    /// Closes all, and keeps none from now on.
+    pub(super) fn close(&self) {
+        self.is_closed.set(true);
+        self.idle.borrow_mut().clear();
+    }
+
     /// Closes those that have waited for `keep_alive`, and those that the server has closed.
     pub(super) fn sweep(&self, keep_alive: Duration) {
-        let mut idle = self.0.borrow_mut();
+        let mut idle = self.idle.borrow_mut();
         idle.retain_mut(|idle| idle.since.elapsed() < keep_alive && idle.connection.is_quiet());
     }
 }

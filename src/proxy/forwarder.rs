@@ -74,6 +74,28 @@ impl Forwarder {
         }
     }
 
+    /// The same worker's forwarder to other upstreams. Ways to those that stay go on as they are; of the
+    /// others every connection is closed as soon as nothing uses it.
+    #[must_use]
+    pub fn next(&self, upstreams: &Upstreams, identity: Arc<IdentityHeaders>) -> Self {
+        let lanes = upstreams.all().iter().map(|upstream| {
+            let known = self.lanes.iter().find(|lane| lane.is_to(upstream));
+            known.map_or_else(|| Lane::new(upstream), Rc::clone)
+        });
+        let lanes: Vec<_> = lanes.collect();
+        for old in &self.lanes {
+            if !lanes.iter().any(|lane| Rc::ptr_eq(lane, old)) {
+                old.close();
+            }
+        }
+        Self {
+            lanes,
+            identity,
+            metrics: Arc::clone(&self.metrics),
+            buffers: Buffers::default(),
+        }
+    }
+
     /// Sends a request and waits for the head of the answer; deadlines are set on its exchange.
     /// Dropping the future breaks the exchange off.
     ///

@@ -38,6 +38,6 @@ pub use exchange::{Exchange, Waiting};
 pub use forwarder::{Answer, Forwarder};
 pub use request::Inbound;
 pub use request_body::RequestBody;
-pub use tls::UpstreamTlsError;
+pub use tls::{UpstreamTlsError, UpstreamTlsErrors};
 pub use tunnel::{Tunnel, TunnelEnd};
-pub use upstreams::Upstreams;
+pub use upstreams::{Upstreams, attend};

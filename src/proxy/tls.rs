@@ -1,7 +1,7 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
@@ -14,12 +14,15 @@ use tokio_rustls::client::TlsStream;
 use super::stream::{HTTP2, Offer};
 use crate::certificate::{FileError, PemFile};
 use crate::config;
+use crate::domain::Digest;
 
 /// TLS to the servers of one upstream. There is no way to leave out the check of their certificates.
 pub(super) struct ServerTls {
     connectors: Connectors,
     /// What all their certificates must be for, in place of their own hosts.
     name: Option<String>,
+    /// Of all files, in the order in which they are written.
+    digests: Vec<Digest>,
 }
 
 /// How TLS is begun, by what is offered.
@@ -71,6 +74,29 @@ pub enum UpstreamTlsError {
     Setup(#[source] rustls::Error),
 }
 
+/// Everything that is wrong with the files of upstreams; never empty.
+#[derive(Debug)]
+pub struct UpstreamTlsErrors(pub(super) Vec<UpstreamTlsError>);
+
+impl std::error::Error for UpstreamTlsErrors {}
+
+/// Each with what is beneath it, on a line of its own.
+impl fmt::Display for UpstreamTlsErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, error) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+            let beneath = std::error::Error::source(error);
+            for cause in std::iter::successors(beneath, |error| error.source()) {
+                write!(f, ": {cause}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl ServerTls {
     /// Reads the files of an upstream; nothing where no server is `https://`.
     pub(super) fn of(upstream: &config::Upstream) -> Result<Option<Self>, UpstreamTlsError> {
@@ -82,7 +108,8 @@ impl ServerTls {
 
     fn new(upstream: &str, config: &config::UpstreamTls) -> Result<Self, UpstreamTlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let roots = roots(config).map_err(|source| file(upstream, source))?;
+        let mut digests = Vec::new();
+        let roots = roots(config, &mut digests).map_err(|source| file(upstream, source))?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(rustls::DEFAULT_VERSIONS)
             .map_err(UpstreamTlsError::Setup)?
@@ -90,10 +117,10 @@ impl ServerTls {
         let client = match &config.client {
             None => builder.with_no_client_auth(),
             Some(files) => {
-                let chain = PemFile::read("certificate", &files.certificate)
+                let chain = noted("certificate", &files.certificate, &mut digests)
                     .and_then(|file| file.chain())
                     .map_err(|source| file(upstream, source))?;
-                let key = PemFile::read("private key", &files.private_key)
+                let key = noted("private key", &files.private_key, &mut digests)
                     .and_then(|file| file.private_key())
                     .map_err(|source| file(upstream, source))?;
                 let shown = builder.with_client_auth_cert(chain, key);
@@ -108,7 +135,13 @@ impl ServerTls {
         Ok(Self {
             connectors: Connectors::of(&client),
             name: config.server_name.clone(),
+            digests,
         })
+    }
+
+    /// Whether its files hold what those of the other did.
+    pub(super) fn has_files_of(&self, other: &Self) -> bool {
+        self.digests == other.digests
     }
 
     /// The server whose host the configuration writes so.
@@ -203,9 +236,19 @@ fn file(upstream: &str, source: FileError) -> UpstreamTlsError {
 }
 
 /// The authorities of `ca`, else those that browsers trust.
-fn roots(config: &config::UpstreamTls) -> Result<RootCertStore, FileError> {
+fn roots(
+    config: &config::UpstreamTls,
+    digests: &mut Vec<Digest>,
+) -> Result<RootCertStore, FileError> {
     match &config.ca {
-        Some(path) => PemFile::read("authority's certificate", path)?.roots(),
+        Some(path) => noted("authority's certificate", path, digests)?.roots(),
         None => Ok(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()),
     }
+}
+
+/// Reads a file, and notes what it holds.
+fn noted(what: &'static str, path: &Path, digests: &mut Vec<Digest>) -> Result<PemFile, FileError> {
+    let file = PemFile::read(what, path)?;
+    digests.push(file.digest());
+    Ok(file)
 }

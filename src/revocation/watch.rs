@@ -25,6 +25,8 @@ struct Slot {
     admission: Option<Arc<Admission>>,
     /// Whether it ends when its credential does: a WebSocket or an event stream.
     is_lasting: bool,
+    /// Whether it must see if it still may. Kept apart from the alarm, which another can take the place of.
+    is_questioned: bool,
     deadline: Option<Instant>,
     alarm: Option<Alarm>,
     waker: Option<Waker>,
@@ -37,7 +39,7 @@ pub enum Alarm {
     Ended(Ended),
     /// It outlasts its credential.
     Expired,
-    /// It is lasting, and its principal has changed: see whether it is still allowed.
+    /// It is lasting, and its principal or the routes have changed: see whether it is still allowed.
     Stale,
     /// Nobody knows whether its credential still works, and it is to be cut then.
     Unverified,
@@ -93,6 +95,13 @@ impl Watch {
         }
     }
 
+    /// Who may do what has changed: whatever is lasting must see whether it still may.
+    pub fn question_all(&self) {
+        for (_, slot) in self.slots.borrow_mut().iter_mut() {
+            slot.question();
+        }
+    }
+
     /// Looks after the slots until nobody is left to ring `bell`.
     pub async fn attend(&self, mut bell: Bell, clock: Arc<dyn Clock>, freshness: Arc<Freshness>) {
         let mut tick = tokio::time::interval(TICK);
@@ -122,6 +131,9 @@ impl Watch {
             if slot.alarm.is_none() && slot.deadline.is_some_and(|end| end <= now) {
                 slot.alarm = Some(Alarm::TimedOut);
             }
+            if slot.is_questioned {
+                slot.alarm.get_or_insert(Alarm::Stale);
+            }
             if let Some(admission) = &slot.admission {
                 if let Some(ended) = admission.ended() {
                     slot.alarm = Some(Alarm::Ended(ended));
@@ -138,6 +150,26 @@ impl Watch {
             {
                 waker.wake();
             }
+        }
+    }
+}
+
+impl Slot {
+    fn question(&mut self) {
+        if !self.is_lasting {
+            return;
+        }
+        self.is_questioned = true;
+        self.alarm.get_or_insert(Alarm::Stale);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn confirm(&mut self) {
+        self.is_questioned = false;
+        if self.alarm == Some(Alarm::Stale) {
+            self.alarm = None;
         }
     }
 }
@@ -186,13 +218,25 @@ impl Watched {
         }
     }
 
+    /// As [`Watch::question_all`], of this alone.
+    pub fn question(&self) {
+        if let Some(slot) = self.watch.slots.borrow_mut().get_mut(self.key) {
+            slot.question();
+        }
+    }
+
+    /// It still may, and rests on what it rested on.
+    pub fn confirm(&self) {
+        if let Some(slot) = self.watch.slots.borrow_mut().get_mut(self.key) {
+            slot.confirm();
+        }
+    }
+
     /// Rests on `admission` from now on, which was made again for the same credential.
     pub fn renew(&self, admission: Arc<Admission>) {
         if let Some(slot) = self.watch.slots.borrow_mut().get_mut(self.key) {
             slot.admission = Some(admission);
-            if slot.alarm == Some(Alarm::Stale) {
-                slot.alarm = None;
-            }
+            slot.confirm();
         }
     }
 
@@ -202,6 +246,7 @@ impl Watched {
         let slot = slots.get_mut(self.key);
         let admission = slot.and_then(|slot| {
             slot.is_lasting = false;
+            slot.is_questioned = false;
             slot.alarm = None;
             slot.admission.take()
         });

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Either, Full};
+use http::{Request, Response};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::UnixListener;
 
+use super::Operations;
 use crate::api::{Api, ApiBody, ApiContext, CallerSource, owns};
-use crate::http::{ApiError, Code, RequestId, problem};
+use crate::http::{RequestId, problem};
 
 /// The Unix socket over which the command line speaks to a running node, as the operator.
 ///
@@ -50,12 +51,8 @@ pub enum AdminSocketError {
     },
 }
 
-/// Takes a backup of the store into a file; answers why it could not.
-pub type Backup = Arc<dyn Fn(&Path) -> Result<(), String> + Send + Sync>;
-
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-const MAX_BACKUP_BODY: usize = 8192;
 
 impl AdminSocket {
     /// Makes the socket. One that a killed node left behind is replaced.
@@ -95,16 +92,16 @@ impl AdminSocket {
     }
 
     /// Answers on the socket for as long as the node runs.
-    pub async fn serve(self, api: Arc<Api>, backup: Backup) {
+    pub async fn serve(self, api: Arc<Api>, operations: Operations) {
         loop {
             let Ok((stream, _)) = self.listener.accept().await else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let (api, backup) = (Arc::clone(&api), Arc::clone(&backup));
+            let (api, operations) = (Arc::clone(&api), operations.clone());
             let service = service_fn(move |request| {
-                let (api, backup) = (Arc::clone(&api), Arc::clone(&backup));
-                async move { Ok::<_, Infallible>(answer(request, &api, &backup).await) }
+                let (api, operations) = (Arc::clone(&api), operations.clone());
+                async move { Ok::<_, Infallible>(answer(request, &api, &operations).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -138,7 +135,11 @@ fn remove_socket(path: &Path) -> io::Result<()> {
 
 type AdminBody = Either<ApiBody, Full<Bytes>>;
 
-async fn answer(request: Request<Incoming>, api: &Api, backup: &Backup) -> Response<AdminBody> {
+async fn answer(
+    request: Request<Incoming>,
+    api: &Api,
+    operations: &Operations,
+) -> Response<AdminBody> {
     let request_id = RequestId::new();
     if owns(request.uri().path()) {
         let context = ApiContext {
@@ -149,40 +150,8 @@ async fn answer(request: Request<Incoming>, api: &Api, backup: &Backup) -> Respo
         let answered = api.answer(request, &context).await;
         return answered.response.map(Either::Left);
     }
-    let answered = match (request.method(), request.uri().path()) {
-        (&Method::POST, "/store/backup") => take_backup(request, backup).await,
-        _ => Err(Code::NotFound.into()),
-    };
-    match answered {
-        Ok(()) => {
-            let mut response = Response::new(Either::Right(Full::default()));
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            response
-        }
-        Err(error) => {
-            problem(&error, request_id.as_str()).map(|body| Either::Right(Full::new(body)))
-        }
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct BackupTo {
-    to: PathBuf,
-}
-
-async fn take_backup(request: Request<Incoming>, backup: &Backup) -> Result<(), ApiError> {
-    let body = http_body_util::Limited::new(request.into_body(), MAX_BACKUP_BODY);
-    let body = body.collect().await.map_err(|_| Code::MalformedJson)?;
-    let to: BackupTo = serde_json::from_slice(&body.to_bytes()).map_err(|_| Code::MalformedJson)?;
-    let backup = Arc::clone(backup);
-    let (done, taken) = tokio::sync::oneshot::channel();
-    // Copying a store takes as long as its file is large: on a thread of its own, once.
-    let thread = std::thread::Builder::new().name("store-backup".to_owned());
-    let started = thread.spawn(move || done.send(backup(&to.to)));
-    started.map_err(|_| Code::Overloaded)?;
-    match taken.await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(why)) => Err(ApiError::new(Code::StoreUnavailable).detail(why)),
-        Err(_) => Err(Code::Internal.into()),
-    }
+    let answered = operations.answer(request, request_id.as_str()).await;
+    answered
+        .unwrap_or_else(|error| problem(&error, request_id.as_str()).map(Full::new))
+        .map(Either::Right)
 }

@@ -34,17 +34,17 @@ async fn open(
     listen: Listen,
     worker: Rc<Worker>,
 ) -> Option<Serving> {
-    let settings = &worker.settings;
+    let settings = worker.settings();
     let deadline = Instant::now() + settings.handshake_timeout;
-    let address = client_address(&tcp, address, listen, (deadline, &worker.gateway)).await?;
+    let address = client_address(&tcp, address, listen, (deadline, &worker.gateway())).await?;
     let member = settings.crowds.enter(address.ip());
-    if member.is_none() && !worker.gateway.trusts(address.ip()) {
-        let refused = &worker.gateway.metrics().crowded_out;
+    if member.is_none() && !worker.gateway().trusts(address.ip()) {
+        let refused = &worker.metrics.crowded_out;
         refused.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(peer.ip = %address.ip(), "connection refused: too many of its address");
         return None;
     }
-    let line = Line::new(worker.gateway.watch(), settings.write_timeout, member);
+    let line = Line::new(&worker.watch, settings.write_timeout, member);
     let mut peer = Peer::new(address, listen.scheme);
     peer.tls_port = listen.redirect;
     let socket = Socket::new(tcp, Rc::clone(&line));
@@ -55,12 +55,12 @@ async fn open(
     let handshake = tokio::time::timeout_at(deadline, handshake).await;
     let handshake = handshake.ok().and_then(Result::ok);
     let identified = handshake.and_then(|tls| {
-        let now = worker.gateway.now();
+        let now = worker.gateway().now();
         peer.client_certificate = shown_certificate(tls.get_ref().1, now).ok()?;
         Some(tls)
     });
     let Some(tls) = identified else {
-        let failed = &worker.gateway.metrics().handshakes_failed;
+        let failed = &worker.metrics.handshakes_failed;
         failed.fetch_add(1, Ordering::Relaxed);
         return None;
     };

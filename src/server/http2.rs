@@ -48,7 +48,7 @@ where
             connection,
             io: io.again(),
             streams: FuturesUnordered::new(),
-            resets: Resets::new(worker.settings.http2.max_resets),
+            resets: Resets::new(worker.settings().http2.max_resets),
             line,
             peer: Rc::new(peer),
             worker,
@@ -67,7 +67,7 @@ async fn open<Io>(io: &Gathered<Io>, worker: &Worker) -> Option<Connection<Gathe
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let settings = &worker.settings;
+    let settings = worker.settings();
     let mut handshake = pin!(settings.h2_builder().handshake(io.again()));
     let handshake = poll_fn(|cx| {
         let polled = handshake.as_mut().poll(cx);
@@ -109,7 +109,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             }
             // Right before the connection writes. That the streams were polled is not enough: the
             // set may leave some of them for later.
-            self.sendings.cut(self.worker.gateway.watch().looks());
+            self.sendings.cut(self.worker.watch.looks());
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok(_))) if self.is_given_up => {}
                 Poll::Ready(Some(Ok((request, respond)))) => self.accept(request, respond),
@@ -153,7 +153,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
         self.io.release();
         ready!(
             self.line
-                .poll_read_late(cx, self.worker.settings.idle_timeout)
+                .poll_read_late(cx, self.worker.settings().idle_timeout)
         );
         if self.is_draining {
             return Poll::Ready(());
@@ -191,7 +191,8 @@ async fn stream(
         )
     };
 
-    let mut answer = pin!(worker.gateway.answer(request, &peer));
+    let gateway = worker.gateway();
+    let mut answer = pin!(gateway.answer(request, &peer));
     let reply = poll_fn(|cx| {
         // A stream that the client has reset needs no answer.
         if respond.poll_reset(cx).is_ready() {
@@ -257,7 +258,7 @@ async fn give(
     if is_done {
         return Ending::Ours;
     }
-    let timeout = worker.settings.write_timeout;
+    let timeout = worker.settings().write_timeout;
     loop {
         let frame = poll_fn(|cx| {
             if send.borrow_mut().poll_reset(cx).is_ready() {

@@ -167,7 +167,7 @@ fn serve(
     place: OwnedSemaphorePermit,
     worker: &Rc<Worker>,
 ) {
-    let metrics = worker.gateway.metrics();
+    let metrics = &worker.metrics;
     metrics.accepted.fetch_add(1, Ordering::Relaxed);
     metrics.open.fetch_add(1, Ordering::Relaxed);
     worker.opened();
@@ -189,7 +189,7 @@ struct Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let open = &self.worker.gateway.metrics().open;
+        let open = &self.worker.metrics.open;
         open.fetch_sub(1, Ordering::Relaxed);
         self.worker.closed();
     }

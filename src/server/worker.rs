@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use rustls::ServerConfig;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::crowd::Crowds;
 use super::listener;
@@ -15,13 +15,19 @@ use super::shutdown::{Drain, Stage};
 use super::tls::EdgeTls;
 use crate::config::{Http2, Listen, Server};
 use crate::domain::{Clock, Timestamp};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Shared};
+use crate::revocation::Watch;
+use crate::telemetry::WorkerMetrics;
 
 /// A thread that serves connections: what all of them share.
 #[derive(Debug)]
 pub struct Worker {
-    pub(super) gateway: Rc<Gateway>,
-    pub(super) settings: WorkerSettings,
+    /// What new requests get.
+    gateway: RefCell<Rc<Gateway>>,
+    /// What is right from now on.
+    settings: RefCell<Rc<WorkerSettings>>,
+    pub(super) watch: Rc<Watch>,
+    pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) drain: Drain,
     tls: EdgeTls,
     clock: Arc<dyn Clock>,
@@ -30,6 +36,17 @@ pub struct Worker {
     none_open: Notify,
     date: RefCell<(i64, HeaderValue)>,
     scratch: RefCell<Vec<u8>>,
+}
+
+/// Another configuration for a worker.
+#[derive(Debug)]
+pub struct Renewal {
+    /// For its gateway.
+    pub shared: Arc<Shared>,
+    /// For its connections.
+    pub settings: WorkerSettings,
+    /// Told once every request that begins is answered by it.
+    pub done: oneshot::Sender<()>,
 }
 
 /// The bounds of connections.
@@ -96,8 +113,10 @@ impl Worker {
         clock: Arc<dyn Clock>,
     ) -> Rc<Self> {
         Rc::new(Self {
-            gateway,
-            settings,
+            watch: Rc::clone(gateway.watch()),
+            metrics: Arc::clone(gateway.metrics()),
+            gateway: RefCell::new(gateway),
+            settings: RefCell::new(Rc::new(settings)),
             drain,
             tls,
             clock,
@@ -108,7 +127,7 @@ impl Worker {
         })
     }
 
-    /// Serves these listeners until the node has drained.
+    /// Serves these listeners until the node has drained, by the configuration that came last.
     ///
     /// # Errors
     ///
@@ -117,12 +136,14 @@ impl Worker {
         self: Rc<Self>,
         listeners: Vec<(Listen, TcpListener)>,
         room: Arc<Semaphore>,
+        renewals: mpsc::Receiver<Renewal>,
     ) -> io::Result<()> {
+        let renewing = tokio::task::spawn_local(Rc::clone(&self).renew(renewals));
         let keep_house = tokio::task::spawn_local(Rc::clone(&self).keep_house());
         let telling = Rc::clone(&self);
         let tell = tokio::task::spawn_local(async move {
             telling.drain.reached(Stage::Draining).await;
-            telling.gateway.watch().wake_all();
+            telling.watch.wake_all();
         });
         let mut accepting = Vec::new();
         for (listen, socket) in listeners {
@@ -139,8 +160,19 @@ impl Worker {
         }
         tell.abort();
         keep_house.abort();
-        self.gateway.flush_access_lines();
+        renewing.abort();
+        self.gateway().flush_access_lines();
         Ok(())
+    }
+
+    /// The gateway for a request that begins now.
+    pub(super) fn gateway(&self) -> Rc<Gateway> {
+        Rc::clone(&self.gateway.borrow())
+    }
+
+    /// The bounds that hold now.
+    pub(super) fn settings(&self) -> Rc<WorkerSettings> {
+        Rc::clone(&self.settings.borrow())
     }
 
     /// Whether connections must say goodbye.
@@ -184,16 +216,31 @@ impl Worker {
         }
     }
 
+    /// Goes over to each configuration that comes. Requests in flight keep theirs.
+    async fn renew(self: Rc<Self>, mut renewals: mpsc::Receiver<Renewal>) {
+        while let Some(renewal) = renewals.recv().await {
+            let next = self.gateway().next(renewal.shared);
+            let old = self.gateway.replace(next);
+            let mut settings = renewal.settings;
+            // Who is connected stays counted; the bound itself needs a restart.
+            settings.crowds = Arc::clone(&self.settings().crowds);
+            *self.settings.borrow_mut() = Rc::new(settings);
+            drop(old);
+            // Whoever waited may have given up; that is its business.
+            let _ = renewal.done.send(());
+        }
+    }
+
     async fn keep_house(self: Rc<Self>) {
         let mut tick = tokio::time::interval(FLUSH);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut ticks: u32 = 0;
         loop {
             tick.tick().await;
-            self.gateway.flush_access_lines();
+            self.gateway().flush_access_lines();
             ticks = ticks.wrapping_add(1);
             if ticks.is_multiple_of(FLUSHES_A_SWEEP) {
-                self.gateway.sweep();
+                self.gateway().sweep();
             }
         }
     }

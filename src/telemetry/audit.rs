@@ -58,6 +58,10 @@ pub enum Event {
     KeyCreated,
     /// An API key was revoked.
     KeyRevoked,
+    /// A changed configuration was applied.
+    ConfigReloaded,
+    /// A changed configuration was refused.
+    ConfigReloadRefused,
 }
 
 /// Who did it.
@@ -116,6 +120,8 @@ impl Event {
             Self::UserDeleted => "user_deleted",
             Self::KeyCreated => "key_created",
             Self::KeyRevoked => "key_revoked",
+            Self::ConfigReloaded => "config_reloaded",
+            Self::ConfigReloadRefused => "config_reload_refused",
         }
     }
 }

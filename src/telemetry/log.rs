@@ -1,4 +1,4 @@
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, reload};
 
 use super::LineFormat;
 use super::causes::WithCauses;
@@ -22,32 +22,70 @@ pub enum LogError {
     Started,
 }
 
+/// How much the log says, which can be changed while it is written.
+pub struct LogLevel(Box<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl LogLevel {
+    /// Says as much as `level` wants from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Filter`]; then nothing has changed.
+    pub fn set(&self, level: &str) -> Result<(), LogError> {
+        (self.0)(filter(level)?);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for LogLevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogLevel").finish_non_exhaustive()
+    }
+}
+
 /// Sends life-cycle, fault and audit lines to standard error, as `format` and `level` say.
 ///
 /// # Errors
 ///
 /// [`LogError`]
-pub fn start_log(format: LineFormat, level: &str) -> Result<(), LogError> {
+pub fn start_log(format: LineFormat, level: &str) -> Result<LogLevel, LogError> {
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter(level)?)
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
+    let (started, level) = match format {
+        LineFormat::Text => {
+            let lines = lines.with_filter_reloading();
+            let level = changing(lines.reload_handle());
+            (lines.try_init(), level)
+        }
+        LineFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            let lines = lines.map_event_format(WithCauses).with_filter_reloading();
+            let level = changing(lines.reload_handle());
+            (lines.try_init(), level)
+        }
+    };
+    started.map_err(|_| LogError::Started)?;
+    Ok(level)
+}
+
+fn changing<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> LogLevel {
+    LogLevel(Box::new(move |filter| {
+        // It fails once nobody logs any more.
+        let _ = handle.reload(filter);
+    }))
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LogError> {
     // Audit lines are no matter of how much an operator wants to read, unless they say so.
     let wanted = if level.contains("audit") {
         level.to_owned()
     } else {
         format!("{level},audit=info")
     };
-    let filter = EnvFilter::try_new(wanted).map_err(|source| LogError::Filter {
+    EnvFilter::try_new(wanted).map_err(|source| LogError::Filter {
         level: level.to_owned(),
         source,
-    })?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false);
-    let started = match format {
-        LineFormat::Text => lines.try_init(),
-        LineFormat::Json => {
-            let lines = lines.json().flatten_event(true);
-            lines.map_event_format(WithCauses).try_init()
-        }
-    };
-    started.map_err(|_| LogError::Started)
+    })
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::collectors::{ByWord, Span, Spans, SpansNamed};
+use super::requests::{CLASSES, Requests, RouteCounts};
 
 /// What `/metrics` shows: the sum over the workers, and values that others are asked for.
 #[derive(Debug)]
@@ -16,20 +18,10 @@ pub struct Metrics {
     registry: Registry,
 }
 
-/// The names that a worker's numbers are counted under.
-#[derive(Debug, Clone)]
-pub struct Labels {
-    /// The routes, by their index; the last two stand for the gateway's own endpoints and for none.
-    pub routes: Vec<String>,
-    /// The codes of refusals, by their index.
-    pub codes: Vec<&'static str>,
-}
-
 /// What one worker counts. Only it writes, so an addition is never contended.
 #[derive(Debug)]
 pub struct WorkerMetrics {
-    /// By route, then by class of status.
-    requests: Vec<[AtomicU64; CLASSES.len()]>,
+    requests: Requests,
     /// By code.
     refusals: Vec<AtomicU64>,
     /// How many requests took up to each of [`BUCKETS`], and how many longer.
@@ -58,11 +50,9 @@ pub struct WorkerMetrics {
 /// How a request ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome {
-    /// Index into [`Labels::routes`].
-    pub route: usize,
     /// The status of the answer.
     pub status: u16,
-    /// Index into [`Labels::codes`], when it was refused.
+    /// Index into the codes, when it was refused.
     pub code: Option<usize>,
     /// From the head of the request to the end of the answer, in microseconds.
     pub micros: u64,
@@ -72,7 +62,6 @@ pub struct Outcome {
     pub sent_bytes: u64,
 }
 
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Upper bounds in microseconds.
 pub(super) const BUCKETS: [u64; 12] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
@@ -126,11 +115,11 @@ const COUNTERS: [Plain; 9] = [
 ];
 
 impl Metrics {
-    /// Metrics over these workers, all made with `labels`.
+    /// Metrics over these workers, all made for `codes`.
     #[must_use]
-    pub fn new(labels: Labels, workers: Vec<Arc<WorkerMetrics>>) -> Self {
+    pub fn new(codes: Vec<&'static str>, workers: Vec<Arc<WorkerMetrics>>) -> Self {
         let mut registry = Registry::with_prefix("dariet");
-        registry.register_collector(Box::new(Workers { labels, workers }));
+        registry.register_collector(Box::new(Workers { codes, workers }));
         Self { registry }
     }
 
@@ -244,10 +233,10 @@ impl Metrics {
 impl WorkerMetrics {
     /// Nothing counted yet.
     #[must_use]
-    pub fn new(labels: &Labels) -> Self {
+    pub fn new(codes: &[&'static str]) -> Self {
         Self {
-            requests: labels.routes.iter().map(|_| Default::default()).collect(),
-            refusals: labels.codes.iter().map(|_| AtomicU64::new(0)).collect(),
+            requests: Requests::default(),
+            refusals: codes.iter().map(|_| AtomicU64::new(0)).collect(),
             durations: Default::default(),
             duration_micros: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -263,11 +252,17 @@ impl WorkerMetrics {
         }
     }
 
+    /// Where the requests of the routes with these names are counted from now on. Names that are there
+    /// again go on; one that is gone is shown until the next call.
+    #[must_use]
+    pub fn routes(&self, names: &[String]) -> Vec<Arc<RouteCounts>> {
+        self.requests.of(names)
+    }
+
     /// Counts a request that has ended.
-    pub fn count(&self, outcome: &Outcome) {
+    pub fn count(&self, route: Option<&RouteCounts>, outcome: &Outcome) {
         let class = usize::from(outcome.status / 100).saturating_sub(1);
-        let by_class = self.requests.get(outcome.route);
-        if let Some(requests) = by_class.and_then(|route| route.get(class)) {
+        if let Some(requests) = route.and_then(|route| route.of(class)) {
             add(requests, 1);
         }
         if let Some(refusals) = outcome.code.and_then(|code| self.refusals.get(code)) {
@@ -291,7 +286,7 @@ fn add(counter: &AtomicU64, more: u64) {
 
 #[derive(Debug)]
 struct Workers {
-    labels: Labels,
+    codes: Vec<&'static str>,
     workers: Vec<Arc<WorkerMetrics>>,
 }
 
@@ -302,12 +297,15 @@ impl Workers {
     }
 
     fn requests(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        for (route, name) in self.labels.routes.iter().enumerate() {
-            for (class, status) in CLASSES.iter().enumerate() {
-                let count = self.sum(|worker| worker.requests.get(route)?.get(class));
-                if count > 0 {
+        let mut routes = BTreeMap::<String, [u64; CLASSES.len()]>::new();
+        for worker in &self.workers {
+            worker.requests.add_to(&mut routes);
+        }
+        for (name, counts) in &routes {
+            for (status, count) in CLASSES.iter().zip(counts) {
+                if *count > 0 {
                     let labels = [("route", name.as_str()), ("status", status)];
-                    counter(&mut encoder.encode_family(&labels)?, count)?;
+                    counter(&mut encoder.encode_family(&labels)?, *count)?;
                 }
             }
         }
@@ -315,7 +313,7 @@ impl Workers {
     }
 
     fn refusals(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        for (index, name) in self.labels.codes.iter().enumerate() {
+        for (index, name) in self.codes.iter().enumerate() {
             let count = self.sum(|worker| worker.refusals.get(index));
             if count > 0 {
                 counter(&mut encoder.encode_family(&[("code", *name)])?, count)?;

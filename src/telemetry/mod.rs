@@ -7,9 +7,11 @@ mod collectors;
 mod line;
 mod log;
 mod metrics;
+mod requests;
 
 pub use access::{AccessBuffer, AccessLog, AccessWriter};
 pub use collectors::Spans;
 pub use line::{Line, LineFormat};
-pub use log::{LogError, start_log};
-pub use metrics::{Labels, Metrics, Outcome, Sample, WorkerMetrics};
+pub use log::{LogError, LogLevel, start_log};
+pub use metrics::{Metrics, Outcome, Sample, WorkerMetrics};
+pub use requests::RouteCounts;

@@ -19,6 +19,7 @@ mod browser;
 mod crash;
 mod forwarding;
 mod multiplexed;
+mod reload;
 mod reset;
 mod revocation;
 mod routes;

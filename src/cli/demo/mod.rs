@@ -45,10 +45,13 @@ pub(super) fn run(demo: Demo) -> Result<(), CliError> {
         folder: Folder::make(demo.folder)?,
     };
     parts.folder.write(&parts)?;
-    let config = Config::read(&parts.folder.config(), &Environment::new())?;
+    let file = parts.folder.config();
+    let config = Config::read(&file, &Environment::new())?;
     let password = create_admin(&config)?;
     let mut printed = Ok(());
-    node::serve(&config, |_| printed = print(&lines(&parts, &password)))?;
+    node::serve(&config, &file, |_| {
+        printed = print(&lines(&parts, &password));
+    })?;
     printed
 }
 

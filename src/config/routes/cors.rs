@@ -10,7 +10,7 @@ use crate::config::text::Text;
 use crate::config::value::Value;
 
 /// `cors = { origins = ["https://app.example.com"], … }`: what browsers are told of other origins.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cors {
     /// `origins`
     pub origins: Origins,
@@ -27,7 +27,7 @@ pub struct Cors {
 }
 
 /// The origins of web pages that may call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origins {
     /// `["*"]`
     Any,

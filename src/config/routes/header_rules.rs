@@ -10,7 +10,7 @@ use crate::config::value::Value;
 
 /// `request_headers` or `response_headers`: `{ set = { NAME = "value" }, add = { … }, remove = [ … ] }`,
 /// done in the order remove, set, add.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderRules {
     /// `set`: in place of what was there.
     pub set: Vec<(HeaderName, HeaderValue)>,

@@ -12,7 +12,7 @@ use crate::config::text::Text;
 use crate::config::value::Value;
 
 /// `host` or `hosts`, `path` or `exact`, and `methods` of a route.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// `host` or `hosts`: only requests to them; empty, every host.
     pub hosts: Vec<HostPattern>,

@@ -4,7 +4,7 @@ use crate::config::section::Section;
 use crate::config::text::Text;
 
 /// `redirect = { to = "https://www.example.com", status = 308, keep_path = true }`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
     /// `to`: a URL, or a path on the same host. Where the path is kept, without a slash at its end.
     pub to: String,

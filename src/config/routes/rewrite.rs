@@ -2,7 +2,7 @@ use crate::config::pattern;
 use crate::config::section::Section;
 
 /// `strip_prefix` and `add_prefix`: how the path that an upstream gets differs from the client's.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rewrite {
     /// `strip_prefix`: taken from the beginning, in normal form without a slash at the end; empty,
     /// nothing is. The route's own path begins with it.

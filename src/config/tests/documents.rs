@@ -11,7 +11,7 @@ use crate::config::value::Context;
 use crate::config::{Config, Environment, Mistakes};
 
 const REFERENCE: &str = include_str!("../../../config/gateway.toml");
-const MANUAL: &str = include_str!("../../../docs/configuration.md");
+pub(super) const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const SECURITY: &str = include_str!("../../../SECURITY.md");
 
 /// The settings whose value in the reference is an example, since they have no default or one that
@@ -110,12 +110,12 @@ const EXAMPLES: [&str; 90] = [
 ];
 
 /// What the environment of a service holds, as the documents use it.
-struct World {
+pub(super) struct World {
     folder: tempfile::TempDir,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for secret in ["smtp-password", "redis-password"] {
             fs::write(folder.path().join(secret), "hunter2\n").unwrap();
@@ -133,7 +133,7 @@ impl World {
         Environment::from(set.map(|(name, value)| (name.to_owned(), value.to_owned())))
     }
 
-    fn parse(&self, name: &str, text: &str) -> Result<Config, Mistakes> {
+    pub(super) fn parse(&self, name: &str, text: &str) -> Result<Config, Mistakes> {
         Config::parse(text, name, Path::new(""), &self.env())
     }
 
@@ -147,13 +147,13 @@ impl World {
 }
 
 /// The reference with every setting in use.
-fn all_in_use() -> String {
+pub(super) fn all_in_use() -> String {
     let lines = REFERENCE.lines().filter(|line| !line.starts_with("#or "));
     lines.map(in_use).collect()
 }
 
 /// The same with each alternative in the place of the line before it.
-fn alternatives_in_use() -> String {
+pub(super) fn alternatives_in_use() -> String {
     let mut lines: Vec<&str> = Vec::new();
     for line in REFERENCE.lines() {
         let alternative = line.strip_prefix("#or ");

@@ -1,5 +1,6 @@
 //! The reader as a whole: what it makes of files, and the documents that describe it.
 
+mod changes;
 mod documents;
 mod meaning;
 mod mistakes;

@@ -8,7 +8,7 @@ use crate::config::section::Section;
 use crate::config::value::Value;
 
 /// `[upstreams.NAME.health_check]`: each server is asked how it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
     /// `path` of the question, with its query.
     pub path: PathAndQuery,

@@ -17,7 +17,7 @@ pub enum Protocol {
 }
 
 /// `[upstreams.NAME.http2]`: bounds of HTTP/2 connections to servers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpstreamHttp2 {
     /// `max_streams`: requests at once over one connection (100); a server may take fewer.
     pub max_streams: usize,

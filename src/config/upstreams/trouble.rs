@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::config::section::Section;
 
 /// `[upstreams.NAME.ejection]`: a server that fails is left alone for a while.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ejection {
     /// `failures` in a row after which it is; a refused connection is reason enough (5).
     pub failures: u32,
@@ -18,7 +18,7 @@ pub struct Ejection {
 }
 
 /// `[upstreams.NAME.retries]`: which requests are sent again.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retries {
     /// `attempts` at a request, the first included (3).
     pub attempts: u32,

@@ -1,7 +1,10 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bucket::Quota;
+use parking_lot::Mutex;
+
+use super::bucket::{Bucket, Quota};
 use super::table::Key;
 use super::{NotTaken, Short, debt};
 use crate::config::{Config, Limit, Per};
@@ -37,45 +40,75 @@ pub(super) struct Counted {
     /// The rate, as `RateLimit-Policy` says it.
     pub(super) count: u32,
     pub(super) window: Duration,
+    /// The bucket of all requests together; only that of a limit per route is used.
+    pub(super) whole: Arc<Mutex<Bucket>>,
+}
+
+/// The limits of a configuration by their names, and what is counted of each.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    by_name: HashMap<Digest, (u32, Arc<Mutex<Bucket>>)>,
+    /// An id is never given again: the buckets of a limit that is gone are forgotten by and by.
+    next_id: u32,
+}
+
+impl Known {
+    /// Under which id the limit with this name is counted: as in `old`, if it was there.
+    fn find(&mut self, name: Digest, old: &Self) -> (u32, Arc<Mutex<Bucket>>) {
+        let next_id = &mut self.next_id;
+        let found = self.by_name.entry(name).or_insert_with(|| {
+            old.by_name.get(&name).cloned().unwrap_or_else(|| {
+                let id = *next_id;
+                *next_id = id.wrapping_add(1);
+                (id, Arc::default())
+            })
+        });
+        found.clone()
+    }
 }
 
 impl OfRoute {
-    /// Those of every route, and last those of the gateway's own endpoints; and how many ids there are.
-    pub(super) fn all(config: &Config) -> (Vec<Self>, u32) {
-        let mut ids = 0..;
-        let mut next_id = || ids.next().unwrap_or(u32::MAX);
-        let global: Vec<(u32, usize, &Limit)> = (0..)
-            .zip(&config.limits)
-            .map(|(ordinal, limit)| (next_id(), ordinal, limit))
-            .collect();
+    /// Those of every route, and last those of the gateway's own endpoints; and all of them by name.
+    pub(super) fn all(config: &Config, old: &Known) -> (Vec<Self>, Known) {
+        let mut known = Known {
+            by_name: HashMap::new(),
+            next_id: old.next_id,
+        };
+        let known_as = &mut |name| known.find(name, old);
         let mut by_route: Vec<Self> = Vec::with_capacity(config.routes.len() + 1);
         let names = Routes::names(&config.routes);
         for (route, place) in config.routes.iter().zip(&names) {
             let mut limits = Self::default();
-            for (id, ordinal, limit) in &global {
+            for limit in &config.limits {
                 // Each route is counted by itself.
-                if limit.per == Per::Route {
-                    limits.add(next_id(), name(place, limit, *ordinal), limit);
-                } else {
-                    limits.add(*id, name("", limit, *ordinal), limit);
-                }
+                let of = if limit.per == Per::Route { place } else { "" };
+                limits.add(of, limit, known_as);
             }
-            for (ordinal, limit) in (global.len()..).zip(&route.limits) {
-                limits.add(next_id(), name(place, limit, ordinal), limit);
+            for limit in &route.limits {
+                limits.add(place, limit, known_as);
             }
             by_route.push(limits);
         }
         let mut own = Self::default();
-        for (id, ordinal, limit) in &global {
-            own.add(*id, name("", limit, *ordinal), limit);
+        for limit in &config.limits {
+            own.add("", limit, known_as);
         }
         // Who asks is found out in the endpoint, and there are brakes of their own.
         own.after.clear();
         by_route.push(own);
-        (by_route, next_id())
+        (by_route, known)
     }
 
-    fn add(&mut self, id: u32, name: Digest, limit: &Limit) {
+    /// Adds a limit that belongs to the route `of`, or to all.
+    fn add(
+        &mut self,
+        of: &str,
+        limit: &Limit,
+        known_as: &mut impl FnMut(Digest) -> (u32, Arc<Mutex<Bucket>>),
+    ) {
+        let ordinal = self.like(of, limit);
+        let name = name(of, limit, ordinal);
+        let (id, whole) = known_as(name);
         let limits = match limit.per {
             Per::Address => &mut self.before,
             Per::Principal | Per::Key | Per::Route => &mut self.after,
@@ -99,7 +132,15 @@ impl OfRoute {
             ),
             count: limit.rate.count,
             window: limit.rate.per,
+            whole,
         }));
+    }
+
+    /// How many there are before it that say the same.
+    fn like(&self, of: &str, limit: &Limit) -> usize {
+        let all = || self.before.iter().chain(&self.after);
+        let is_there = |ordinal: &usize| all().any(|one| one.name == name(of, limit, *ordinal));
+        (0..).take_while(is_there).count()
     }
 }
 

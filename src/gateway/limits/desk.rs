@@ -39,9 +39,9 @@ const GATHER: Duration = Duration::from_millis(20);
 /// How long nobody is asked after nobody could be told.
 const PAUSE: Duration = Duration::from_secs(1);
 
-impl Desk {
-    /// A desk that nobody stands behind.
-    pub(super) fn new() -> Self {
+/// A desk that nobody stands behind.
+impl Default for Desk {
+    fn default() -> Self {
         Self {
             due: Mutex::default(),
             count: AtomicUsize::new(0),
@@ -51,7 +51,9 @@ impl Desk {
             alone_until: AtomicU64::new(u64::MAX),
         }
     }
+}
 
+impl Desk {
     /// Whether a limit's batch binds this node now: whether somebody will be told.
     pub(super) fn is_open(&self, now: u64) -> bool {
         now >= self.alone_until.load(Ordering::Acquire)

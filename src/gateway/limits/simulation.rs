@@ -237,7 +237,7 @@ proptest! {
 fn a_node_without_the_others_keeps_the_limit_by_itself() {
     for _ in 0..3 {
         let node = Node::new("1 per 1h", 50);
-        drop(node.limits.desk.as_ref().map(Desk::open));
+        drop(node.limits.desk.as_deref().map(Desk::open));
         let passed = (0..200).filter(|_| node.request(0)).count();
         assert_eq!(passed, 50);
     }

@@ -1,4 +1,5 @@
 use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -10,12 +11,14 @@ use super::bucket::Bucket;
 /// is forgotten. So a flood of subjects that each come once pushes out its own kind, and to have a
 /// limit forgotten that is used up, somebody must use up seven others that fall on the same places,
 /// without knowing which do: the hash has a secret.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Table {
     hash: RandomState,
-    /// Locked one by one, so that workers seldom meet.
-    shards: Box<[Mutex<Box<[Slot]>>]>,
+    /// Locked one by one, so that workers seldom meet. There is none before there is something to count.
+    shards: OnceLock<Box<[Shard]>>,
 }
+
+type Shard = Mutex<Box<[Slot]>>;
 
 /// Whose bucket: of which limit, and of whom.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -35,14 +38,10 @@ const SETS: usize = 128;
 const WAYS: usize = 8;
 
 impl Table {
-    /// A table, with room only where it is used at all.
-    pub(super) fn new(is_used: bool) -> Self {
-        let shards = if is_used { SHARDS } else { 0 };
+    /// Makes room in it: without, nobody is remembered.
+    pub(super) fn furnish(&self) {
         let shard = |_| Mutex::new(vec![Slot::default(); SETS * WAYS].into_boxed_slice());
-        Self {
-            hash: RandomState::new(),
-            shards: (0..shards).map(shard).collect(),
-        }
+        self.shards.get_or_init(|| (0..SHARDS).map(shard).collect());
     }
 
     /// Does something with the bucket of `key`, which is full where it is not remembered.
@@ -69,7 +68,7 @@ impl Table {
     fn shard_of(&self, key: Key) -> Option<(MutexGuard<'_, Box<[Slot]>>, usize)> {
         let hash = self.hash.hash_one(key);
         let low = usize::try_from(hash & 0xffff).unwrap_or_default();
-        let shard = self.shards.get(low % SHARDS)?;
+        let shard = self.shards.get()?.get(low % SHARDS)?;
         Some((shard.lock(), low / SHARDS % SETS))
     }
 }
@@ -117,6 +116,12 @@ mod tests {
         })
     }
 
+    fn furnished() -> Table {
+        let table = Table::default();
+        table.furnish();
+        table
+    }
+
     fn key(number: u32) -> Key {
         let mut subject = [0; 16];
         subject[..4].copy_from_slice(&number.to_be_bytes());
@@ -125,7 +130,7 @@ mod tests {
 
     #[test]
     fn each_subject_has_a_bucket_of_its_own() {
-        let (table, quota) = (Table::new(true), quota(1));
+        let (table, quota) = (furnished(), quota(1));
         for number in 0..1000 {
             let first = table.with(key(number), 1, |bucket| bucket.take(&quota, 1));
             assert_eq!(first, Ok(()), "{number}");
@@ -141,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_flood_does_not_make_a_used_up_limit_forgotten() {
-        let (table, quota) = (Table::new(true), quota(10));
+        let (table, quota) = (furnished(), quota(10));
         let victim = key(u32::MAX);
         for _ in 0..10 {
             let taken = table.with(victim, 1, |bucket| bucket.take(&quota, 1));

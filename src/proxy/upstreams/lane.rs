@@ -18,6 +18,8 @@ pub(crate) struct Lane {
     generation: Cell<u64>,
     members: RefCell<Rc<Members>>,
     pub(super) chance: Chance,
+    /// Whether its upstream is no more: no connection is kept then.
+    is_closed: Cell<bool>,
     /// What requests have saved for retries and the upstream's budget has not seen yet, in thousandths.
     saved: Cell<u64>,
 }
@@ -40,12 +42,26 @@ impl Lane {
             generation: Cell::new(0),
             members: RefCell::default(),
             chance: Chance::new(),
+            is_closed: Cell::new(false),
             saved: Cell::new(0),
         })
     }
 
     pub(crate) fn upstream(&self) -> &Upstream {
         &self.upstream
+    }
+
+    /// Whether it leads to this upstream, and not to another of its name.
+    pub(crate) fn is_to(&self, upstream: &Arc<Upstream>) -> bool {
+        Arc::ptr_eq(&self.upstream, upstream)
+    }
+
+    /// Closes the connections that wait now, and each other one when its exchange has ended.
+    pub(crate) fn close(&self) {
+        self.is_closed.set(true);
+        for member in self.members.borrow().iter() {
+            member.pool.close();
+        }
     }
 
     /// Picks a server that was not tried yet and takes a connection's place with it; waits for one
@@ -126,7 +142,11 @@ impl Lane {
                 let known = old.iter().find(|old| Arc::ptr_eq(&old.server, server));
                 known.map_or_else(|| Member::new(&self.upstream, server), Rc::clone)
             });
-            *self.members.borrow_mut() = Rc::new(Members::new(members.collect()));
+            let members: Vec<Rc<Member>> = members.collect();
+            if self.is_closed.get() {
+                members.iter().for_each(|member| member.pool.close());
+            }
+            *self.members.borrow_mut() = Rc::new(Members::new(members));
             for gone in old.iter().filter(|old| {
                 !servers
                     .iter()

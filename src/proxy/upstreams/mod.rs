@@ -2,8 +2,9 @@
 //!
 //! What all workers share of a server are atomics; a worker has its own [`Lane`] to each upstream, with
 //! its own connections and its own copy of the list of servers. Tasks of the control runtime keep the
-//! lists and the servers' health ([`Upstreams::attend`]); the path of a request only reads.
+//! lists and the servers' health ([`attend`]); the path of a request only reads.
 
+mod attendance;
 mod budget;
 mod chance;
 mod check;
@@ -19,16 +20,17 @@ mod standing;
 mod tell;
 mod upstream;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use self::resolver::Resolver;
-use super::UpstreamTlsError;
+use super::UpstreamTlsErrors;
 use crate::config;
 
+pub use self::attendance::attend;
 pub(super) use self::lane::{Lane, Member};
 pub(super) use self::pick::NotPicked;
 pub(super) use self::place::Place;
@@ -36,13 +38,13 @@ pub(super) use self::server::Target;
 pub(super) use self::standing::Failure;
 pub(super) use self::upstream::{Again, Upstream};
 
-/// The upstreams of a node, as all workers see them.
+/// The upstreams of a node by one configuration, as all workers see them.
 #[derive(Debug)]
 pub struct Upstreams {
     upstreams: Vec<Arc<Upstream>>,
-    resolver: Resolver,
+    resolver: Arc<Resolver>,
     /// Names that were never looked up.
-    unknown: watch::Sender<usize>,
+    unknown: Arc<watch::Sender<usize>>,
 }
 
 /// How long a start waits for names: with a dead name server the node serves what it can.
@@ -53,16 +55,68 @@ impl Upstreams {
     ///
     /// # Errors
     ///
-    /// [`UpstreamTlsError`]
-    pub fn new(config: &[config::Upstream], dns: &config::Dns) -> Result<Self, UpstreamTlsError> {
-        let upstreams = config.iter().map(Upstream::new);
-        let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
-        let names = upstreams.iter().map(|upstream| upstream.names().count());
+    /// [`UpstreamTlsErrors`]
+    pub fn new(config: &[config::Upstream], dns: &config::Dns) -> Result<Self, UpstreamTlsErrors> {
+        let nothing = Self {
+            upstreams: Vec::new(),
+            resolver: Arc::new(Resolver::new(dns)),
+            unknown: Arc::default(),
+        };
+        nothing.next(config, dns)
+    }
+
+    /// The upstreams of another configuration. Those that it has just so stay what they are, with all that
+    /// is known of their servers. Nothing changes yet.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamTlsErrors`]: every upstream whose files cannot be used.
+    pub fn next(
+        &self,
+        config: &[config::Upstream],
+        dns: &config::Dns,
+    ) -> Result<Self, UpstreamTlsErrors> {
+        let mut upstreams = Vec::with_capacity(config.len());
+        let mut errors = Vec::new();
+        let old: HashMap<&str, &Arc<Upstream>> = self.upstreams.iter().map(by_name).collect();
+        for config in config {
+            match Upstream::new(config) {
+                Ok(new) => upstreams.push(match old.get(config.name.as_str()) {
+                    Some(old) if old.is_same(&new) => Arc::clone(old),
+                    Some(old) => {
+                        new.learn(old);
+                        new
+                    }
+                    None => new,
+                }),
+                Err(error) => errors.push(error),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(UpstreamTlsErrors(errors));
+        }
+        let resolver = if self.resolver.is_of(dns) {
+            Arc::clone(&self.resolver)
+        } else {
+            Arc::new(Resolver::new(dns))
+        };
+        let stays = Arc::ptr_eq(&resolver, &self.resolver);
+        let new = upstreams
+            .iter()
+            .filter(|one| !(stays && self.has(one)))
+            .map(|upstream| upstream.names().count());
         Ok(Self {
-            unknown: watch::Sender::new(names.sum()),
+            unknown: Arc::new(watch::Sender::new(new.sum())),
             upstreams,
-            resolver: Resolver::new(dns),
+            resolver,
         })
+    }
+
+    /// The names of those upstreams that `old` has not, or has otherwise.
+    #[must_use]
+    pub fn renewed(&self, old: &Self) -> Vec<&str> {
+        let new = self.upstreams.iter().filter(|one| !old.has(one));
+        new.map(|one| one.config.name.as_str()).collect()
     }
 
     /// The name of an upstream; empty for an index that there is not.
@@ -80,21 +134,6 @@ impl Upstreams {
         upstreams.map(|upstream| upstream.in_flight()).sum()
     }
 
-    /// Looks names up again as they expire, and asks servers how they are, for ever.
-    pub async fn attend(self: Arc<Self>) {
-        let mut tasks = JoinSet::new();
-        for upstream in &self.upstreams {
-            for name in upstream.names() {
-                let (all, upstream) = (Arc::clone(&self), Arc::clone(upstream));
-                tasks.spawn(async move { all.keep_resolved(&upstream, name).await });
-            }
-            if upstream.config.health_check.is_some() {
-                tasks.spawn(health::attend(Arc::clone(upstream)));
-            }
-        }
-        while tasks.join_next().await.is_some() {}
-    }
-
     /// Waits until every name was looked up once, for a few seconds at the most.
     pub async fn looked_up(&self) {
         let mut unknown = self.unknown.subscribe();
@@ -107,4 +146,12 @@ impl Upstreams {
     pub(super) fn all(&self) -> &[Arc<Upstream>] {
         &self.upstreams
     }
+
+    fn has(&self, upstream: &Arc<Upstream>) -> bool {
+        self.upstreams.iter().any(|one| Arc::ptr_eq(one, upstream))
+    }
+}
+
+fn by_name(upstream: &Arc<Upstream>) -> (&str, &Arc<Upstream>) {
+    (&upstream.config.name, upstream)
 }

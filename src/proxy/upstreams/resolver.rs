@@ -45,6 +45,11 @@ impl Resolver {
         }
     }
 
+    /// Whether it asks as this configuration says.
+    pub(super) fn is_of(&self, config: &Dns) -> bool {
+        self.config == *config
+    }
+
     /// Looks a name up: `/etc/hosts` first, then the name servers, for IPv4 and IPv6.
     pub(super) async fn look_up(&self, name: &str, port: u16) -> Result<Found, NotFound> {
         // Made anew each time, so that the system's files are read as they are now. There is no cache.

@@ -80,6 +80,14 @@ impl Target {
         }
     }
 
+    /// Its address, unless it is a Unix socket.
+    pub(super) const fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) | Self::Tls(address, _) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// A server at one of its addresses. With TLS it must be who the configuration says, wherever it is.
     pub(super) fn at(address: SocketAddr, server: &ServerAddress, tls: Option<&ServerTls>) -> Self {
         match (server, tls) {

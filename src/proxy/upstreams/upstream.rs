@@ -131,6 +131,34 @@ impl Upstream {
         })
     }
 
+    /// Whether it is what another of the same name would be: by its configuration and the files that names.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let files = match (&self.tls, &other.tls) {
+            (Some(one), Some(other)) => one.has_files_of(other),
+            (None, None) => true,
+            _ => false,
+        };
+        files && self.config == other.config
+    }
+
+    /// Takes over what `old` knows of names that both have.
+    pub(super) fn learn(&self, old: &Self) {
+        for (index, name, port) in self.names() {
+            let known = old
+                .names()
+                .find(|(_, other, at)| (other, *at) == (&name, port));
+            let Some((at, ..)) = known else {
+                continue;
+            };
+            let found = old.servers.lock().found.get(at).cloned();
+            let addresses = found.iter().flatten().filter_map(Target::address);
+            let addresses: Vec<_> = addresses.collect();
+            if !addresses.is_empty() {
+                self.found(index, addresses);
+            }
+        }
+    }
+
     /// The name with this index stands for these addresses. Whether that is new.
     pub(super) fn found(&self, index: usize, addresses: Vec<SocketAddr>) -> bool {
         let Some(config) = self.config.servers.get(index) else {

@@ -55,7 +55,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         Self {
             io,
             line,
-            requests: Requests::new(worker.settings.max_head),
+            requests: Requests::new(worker.settings().max_head),
             worker,
             held: BytesMut::new(),
             out: Outgoing::default(),
@@ -227,7 +227,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
 
     /// Nothing came: is it late?
     fn poll_late(&mut self, cx: &Context<'_>) -> Poll<Next> {
-        let settings = &self.worker.settings;
+        let settings = self.worker.settings();
         if !self.is_idle() {
             ready!(self.line.poll_read_late(cx, settings.head_timeout));
             return Poll::Ready(Next::Refused(ApiError::new(Code::RequestTimeout)));
@@ -265,7 +265,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             }
             // Before the answer the exchange's own deadline holds, and tells the client.
             Poll::Pending if self.is_answering => {
-                let patience = self.worker.settings.body_timeout;
+                let patience = self.worker.settings().body_timeout;
                 ready!(self.line.poll_read_late(cx, patience));
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }

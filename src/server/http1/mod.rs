@@ -111,7 +111,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Served<Io> {
             let turn = match next {
                 Next::Request(head) => Box::pin(self.answer(head)).await,
                 Next::Refused(error) => {
-                    let reply = self.worker.gateway.refuse_head(&error, &self.peer);
+                    let reply = self.worker.gateway().refuse_head(&error, &self.peer);
                     Box::pin(self.give(reply, Asked::unread())).await
                 }
                 Next::End => Turn::End(End::Closed),
@@ -146,7 +146,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Served<Io> {
         let body = body.map_or(ClientBody::Empty, ClientBody::http1);
         let request = Request::from_parts(head.parts, body);
         let reply = {
-            let mut answer = pin!(self.worker.gateway.answer(request, &self.peer));
+            let gateway = self.worker.gateway();
+            let mut answer = pin!(gateway.answer(request, &self.peer));
             let reply = poll_fn(|cx| {
                 let polled = answer.as_mut().poll(cx);
                 let mut connection = self.connection.borrow_mut();

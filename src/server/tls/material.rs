@@ -70,6 +70,26 @@ impl Material {
         })
     }
 
+    /// Whether connections would be the same with either.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let Tls {
+            certificates,
+            min_version,
+            clients,
+            // It is said in answers, and changes nothing here.
+            hsts: _,
+        } = &self.config;
+        let digests = |material: &Self| -> Vec<Digest> {
+            let pairs = material.pairs.iter().map(|pair| pair.digest);
+            let clients = material.clients.iter().map(|clients| clients.digest);
+            pairs.chain(clients).collect()
+        };
+        *certificates == other.config.certificates
+            && *min_version == other.config.min_version
+            && *clients == other.config.clients
+            && digests(self) == digests(other)
+    }
+
     pub(super) fn pairs(&self) -> impl Iterator<Item = &Pair> {
         self.pairs.iter()
     }

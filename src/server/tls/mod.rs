@@ -34,6 +34,9 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// TLS that could take the place of the one that is used; nothing where it would be the same.
+pub struct PreparedTls(Option<State>);
+
 struct State {
     current: Arc<ServerConfig>,
     /// What it was made of; nothing where the certificate is self-signed.
@@ -47,7 +50,10 @@ impl EdgeTls {
     ///
     /// [`TlsErrors`]: everything that is wrong with them.
     pub fn open(tls: Option<&Tls>, clock: Arc<dyn Clock>) -> Result<Self, TlsErrors> {
-        let state = State::of(tls, clock.now())?;
+        let state = match tls {
+            Some(tls) => State::of(Material::read(tls, clock.now())?)?,
+            None => State::self_signed()?,
+        };
         let state = Mutex::new(state);
         Ok(Self(Arc::new(Shared { clock, state })))
     }
@@ -58,16 +64,32 @@ impl EdgeTls {
         Arc::clone(&self.0.state.lock().current)
     }
 
-    /// Uses another configuration, or the same one with its files as they are now, for new connections.
-    /// Open ones go on as they are.
+    /// Reads the files of another `[server.tls]`, or of the same one again, and changes nothing yet.
     ///
     /// # Errors
     ///
-    /// [`TlsErrors`]; then nothing has changed.
-    pub fn exchange(&self, tls: Option<&Tls>) -> Result<(), TlsErrors> {
-        let state = State::of(tls, self.0.clock.now())?;
-        *self.0.state.lock() = state;
-        Ok(())
+    /// [`TlsErrors`]: everything that is wrong with them.
+    pub fn prepare(&self, tls: Option<&Tls>) -> Result<PreparedTls, TlsErrors> {
+        let Some(tls) = tls else {
+            // The certificate of its own that it has is as good as another.
+            let is_there = self.material().is_none();
+            let state = (!is_there).then(State::self_signed);
+            return Ok(PreparedTls(state.transpose()?));
+        };
+        let material = Material::read(tls, self.0.clock.now())?;
+        let old = self.material();
+        // Its clients resume where they were.
+        if old.is_some_and(|old| old.is_same(&material)) {
+            return Ok(PreparedTls(None));
+        }
+        Ok(PreparedTls(Some(State::of(material)?)))
+    }
+
+    /// Uses what was prepared for new connections; open ones go on as they are.
+    pub fn exchange(&self, prepared: PreparedTls) {
+        if let Some(state) = prepared.0 {
+            *self.0.state.lock() = state;
+        }
     }
 
     /// Until when each certificate is valid, by its file. None where it is self-signed.
@@ -88,6 +110,22 @@ impl EdgeTls {
     }
 }
 
+impl PreparedTls {
+    /// Whether it is another than the one that is used.
+    #[must_use]
+    pub const fn is_other(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+impl fmt::Debug for PreparedTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PreparedTls")
+            .field(&self.0.is_some())
+            .finish()
+    }
+}
+
 impl fmt::Debug for EdgeTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EdgeTls").finish_non_exhaustive()
@@ -95,18 +133,17 @@ impl fmt::Debug for EdgeTls {
 }
 
 impl State {
-    fn of(tls: Option<&Tls>, now: Timestamp) -> Result<Self, TlsErrors> {
-        let Some(tls) = tls else {
-            let current = Arc::new(self_signed()?);
-            return Ok(Self {
-                current,
-                material: None,
-            });
-        };
-        let material = Material::read(tls, now)?;
+    fn of(material: Material) -> Result<Self, TlsErrors> {
         Ok(Self {
             current: Arc::new(server_config(&material)?),
             material: Some(Arc::new(material)),
+        })
+    }
+
+    fn self_signed() -> Result<Self, TlsErrors> {
+        Ok(Self {
+            current: Arc::new(self_signed()?),
+            material: None,
         })
     }
 }

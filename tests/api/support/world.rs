@@ -229,10 +229,10 @@ fn accounts(
         forgot_brake: ForgotBrake::new(store.clone(), login),
         reset_desk,
         clock: clock.clone(),
-        api_keys: config::ApiKeys {
+        api_keys: parking_lot::Mutex::new(config::ApiKeys {
             max_per_user: setup.max_per_user,
             may_manage: setup.may_manage,
-        },
+        }),
         runtime: Handle::current(),
         store,
     }
