@@ -19,7 +19,7 @@ pub struct IdentityHeaders {
     names: config::IdentityHeaders,
     /// Tells these names from others that there were or will be.
     naming: u64,
-    /// The names as a backend that reads `_` and `.` as `-` sees them.
+    /// The names as a backend that reads every sign as `-` sees them.
     identity: [Box<[u8]>; 10],
     /// Bit `n`: some name that is stripped has `n` bytes. Most headers of a request end here.
     lengths: u64,
@@ -178,7 +178,7 @@ pub(super) fn push_identity(text: &mut String, byte: u8) {
     }
 }
 
-/// The name as a backend that reads `_` and `.` as `-` sees it.
+/// The name as a backend that reads every sign as `-` sees it.
 fn folded(name: &HeaderName) -> Box<[u8]> {
     let fold = |byte| if is_disguise(byte) { b'-' } else { byte };
     name.as_str().bytes().map(fold).collect()

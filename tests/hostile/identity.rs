@@ -30,6 +30,8 @@ const ROWS: &[Row] = &[
     ("dots and underscores", "CGI names", &[("X.Auth_User-Email", "forged")]),
     ("an underscore in the method", "CGI names", &[("X_Auth_Method", "forged")]),
     ("a dot in the key's id", "CGI names", &[("X-Auth-Key.Id", "forged")]),
+    ("tildes", "CGI names (lighttpd)", &[("X~Auth~User~Role", "forged")]),
+    ("a sign of each kind", "CGI names (lighttpd)", &[("X!Auth#User$Id", "forged"), ("X%Auth&User'Email", "forged"), ("X*Auth+User^Name", "forged"), ("X`Auth|User-Role", "forged")]),
     ("twice", "RFC 9110 §5.3", &[("X-Auth-User-Id", "forged"), ("X-Auth-User-Id", "forged too")]),
     ("in two spellings", "CVE-2025-64484", &[("X-Auth-User-Id", "forged"), ("X_Auth_User_Id", "forged")]),
     ("in three spellings", "CVE-2025-64484", &[("X-Auth-User-Role", "forged"), ("X_Auth_User_Role", "forged"), ("X.Auth.User.Role", "forged")]),
@@ -85,6 +87,9 @@ const ROWS: &[Row] = &[
     ("Proxy_Authorization", "CGI names", &[("Proxy_Authorization", "Basic forged")]),
     ("X_Api_Key", "CGI names", &[("X_Api_Key", "forged")]),
     ("X.API.Key", "CGI names", &[("X.API.Key", "forged")]),
+    ("X~API~Key", "CGI names (lighttpd)", &[("X~API~Key", "forged")]),
+    ("X~Forwarded~For", "CGI names (lighttpd)", &[("X~Forwarded~For", "forged")]),
+    ("X~Original~URL", "CGI names (lighttpd)", &[("X~Original~URL", "/forged")]),
     ("Keep-Alive", "RFC 9110 §7.6.1", &[("X-Auth-User-Id", "forged"), ("X-Note", "1")]),
 ];
 
