@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::header::{is_disguise, reads_as, remove_all};
 use super::{ClientCertificate, forwarded, octet};
-use crate::config;
+use crate::config::{self, HeaderRules};
 use crate::domain::{CredentialId, Principal};
 
 /// The names of the identity headers, and everything a client might send in their place.
@@ -60,14 +60,15 @@ impl IdentityHeaders {
         }
     }
 
-    /// Removes from trailers what a client may forge, and what RFC 9110 §6.5.1 does not want there:
-    /// fields that frame, route, authenticate or describe the message. A backend that merges trailers
-    /// into the head would else take them for ours.
-    pub fn strip_trailers(&self, trailers: &mut HeaderMap) {
+    /// Removes from trailers what a client may forge, what its route sets or removes by `rules`, and what
+    /// RFC 9110 §6.5.1 does not want there: fields that frame, route, authenticate or describe the
+    /// message. A backend that merges trailers into the head would else take them for ours.
+    pub fn strip_trailers(&self, trailers: &mut HeaderMap, rules: Option<&HeaderRules>) {
         remove_all(trailers, |name| {
             self.is_stripped(name, &[])
                 || forwarded::reads_as_forwarding(name.as_str().as_bytes())
                 || is_one_of(name, &NEVER_TRAILERS)
+                || rules.is_some_and(|rules| rules.takes(name))
         });
     }
 
@@ -215,7 +216,7 @@ const NEVER_DISGUISED: [&[u8]; 5] = [
     b"x-request-id",
 ];
 
-const NEVER_TRAILERS: [&[u8]; 29] = [
+const NEVER_TRAILERS: [&[u8]; 31] = [
     b"authorization",
     b"cache-control",
     b"connection",
@@ -226,6 +227,7 @@ const NEVER_TRAILERS: [&[u8]; 29] = [
     b"cookie",
     b"expect",
     b"host",
+    b"http2-settings",
     b"if-match",
     b"if-modified-since",
     b"if-none-match",
@@ -234,6 +236,7 @@ const NEVER_TRAILERS: [&[u8]; 29] = [
     b"keep-alive",
     b"max-forwards",
     b"pragma",
+    b"proxy",
     b"proxy-authorization",
     b"proxy-connection",
     b"range",

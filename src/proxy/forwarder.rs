@@ -101,7 +101,10 @@ impl Forwarder {
             exchange.end_within(whole);
         }
         if !inbound.body.is_empty() {
-            inbound.body.outbound(deadlines.response, &self.identity);
+            let rules = inbound.rules.as_ref();
+            inbound
+                .body
+                .outbound(deadlines.response, &self.identity, rules);
             if inbound.expects_continue() {
                 inbound.body.hold_for_continue();
             }

@@ -119,6 +119,8 @@ const TRAILERS: &[row::Row] = &[
     ("the user's role, announced", "RFC 9110 §6.6.2", b"{post}Trailer: X-Auth-User-Role\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Auth-User-Role: forged\r\n\r\n"),
     ("underscores", "CGI names", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX_Auth_User_Id: forged\r\n\r\n"),
     ("dots", "CGI names", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX.Auth.User.Id: forged\r\n\r\n"),
+    ("tildes", "CGI names (lighttpd)", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX~Auth~User~Id: forged\r\n\r\n"),
+    ("a proxy", "CVE-2016-5385 (httpoxy)", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nProxy: http://forged\r\n\r\n"),
     ("another path", "CVE-2018-14773", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Original-URL: /forged\r\n\r\n"),
     ("where it came from", "contract 4", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Forwarded-For: forged\r\nForwarded: for=forged\r\n\r\n"),
     ("a host", "RFC 9110 §6.5.1", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nHost: forged\r\n\r\n"),
