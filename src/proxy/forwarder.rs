@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use super::answer::Source;
@@ -16,6 +17,7 @@ use super::upstreams::{Again, Failure, Lane, Member, NotPicked, Place, Upstream}
 use super::{AnswerError, Exchange, Inbound, ProxyError, Tunnel, UpstreamBody, Upstreams, Waiting};
 use crate::auth::Admitted;
 use crate::config::Deadlines;
+use crate::http::credential::claims_connection;
 use crate::http::{IdentityHeaders, Upgrade};
 use crate::telemetry::WorkerMetrics;
 
@@ -116,6 +118,7 @@ impl Forwarder {
             exchange,
             request_id: inbound.request_id.header_value().clone(),
             deadlines,
+            claims_connection: claims_connection(&inbound.headers, AUTHORIZATION),
         };
         let (is_head, upgrade) = (inbound.method == Method::HEAD, inbound.upgrade);
         let admission = admission.as_deref();
@@ -162,6 +165,8 @@ struct Sending<'a> {
     exchange: Rc<Exchange>,
     request_id: HeaderValue,
     deadlines: Deadlines,
+    /// Whether it proves who sends it in a way that may hold for its connection from then on.
+    claims_connection: bool,
 }
 
 impl Sending<'_> {
@@ -315,11 +320,17 @@ impl Sending<'_> {
             self.exchange.set_lasting();
         }
         let idle_timeout = (!head.is_event_stream).then_some(self.deadlines.idle);
-        let max_idle = self.upstream.config.max_idle;
+        let is_claimed =
+            self.claims_connection || claims_connection(&head.headers, WWW_AUTHENTICATE);
+        let max_idle = if head.may_keep && !is_claimed {
+            self.upstream.config.max_idle
+        } else {
+            0
+        };
         let source = Source {
             connection: answered.connection,
             pool: Rc::clone(&answered.server.pool),
-            max_idle: if head.may_keep { max_idle } else { 0 },
+            max_idle,
             _place: place,
         };
         let exchange = Rc::clone(&self.exchange);
