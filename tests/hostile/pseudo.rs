@@ -129,6 +129,7 @@ const HEADS: &[Row] = &[
     ("an extended CONNECT that was not offered", "RFC 8441 §3", &[(b":method", b"CONNECT"), (b":protocol", b"websocket"), SCHEME, HOST, TARGET], Ended),
     ("an extended GET", "RFC 8441 §4", &[METHOD, (b":protocol", b"websocket"), SCHEME, HOST, TARGET], Ended),
     ("TRACE", "CWE-693 (XST)", &[(b":method", b"TRACE"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
+    ("small letters in the method", "RFC 9110 §9.1 (Django, Werkzeug)", &[(b":method", b"delete"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
 ];
 
 #[tokio::test]
