@@ -309,10 +309,19 @@ struct Received {
     client: Client,
 }
 
-/// `CONNECT` asks for a tunnel to anywhere, `TRACE` shows the client what we told the service of it.
-fn refuse_method(method: &Method) -> Result<(), Code> {
+/// `CONNECT` asks for a tunnel to anywhere, `TRACE` shows the client what we told the service of it. And
+/// `delete` is no `DELETE` to our rules, but to services that read methods in any case (Django, Werkzeug).
+fn refuse_method(method: &Method) -> Result<(), ApiError> {
     if matches!(*method, Method::CONNECT | Method::TRACE) {
-        return Err(Code::NotImplemented);
+        return Err(Code::NotImplemented.into());
+    }
+    if method
+        .as_str()
+        .bytes()
+        .any(|byte| byte.is_ascii_lowercase())
+    {
+        let told = "a method is written in capitals; write it so";
+        return Err(ApiError::new(Code::NotImplemented).detail(told));
     }
     Ok(())
 }

@@ -150,8 +150,9 @@ impl Record {
         line.text("request_id", self.request_id.as_str());
         line.address("client.ip", self.client);
         line.text("method", self.method.as_str());
-        let host = self.host.as_ref().and_then(|host| host.to_str().ok());
-        if let Some(host) = host.or_else(|| self.target.host()) {
+        // The target's counts where it names one, whatever `Host` says (RFC 9112 §3.2.2).
+        let by_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
+        if let Some(host) = self.target.host().or_else(by_header) {
             line.text("host", host);
         }
         // The query may hold what is nobody's business.

@@ -6,7 +6,7 @@ mod tests;
 use std::fmt;
 
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::header::{X_API_KEY, elements};
 use super::octet::is_token;
@@ -128,6 +128,18 @@ pub fn read_credential(
         }
     }
     only.transpose()
+}
+
+/// Whether a list of credentials or challenges under `name` is of a scheme that services let hold for a
+/// whole connection (RFC 4559 §6): whoever came next over it would be taken for somebody else.
+#[must_use]
+pub fn claims_connection(headers: &HeaderMap, name: HeaderName) -> bool {
+    elements(headers, name).any(|element| {
+        let scheme = element.split(|byte| *byte == b' ').next();
+        scheme.is_some_and(|scheme| {
+            scheme.eq_ignore_ascii_case(b"negotiate") || scheme.eq_ignore_ascii_case(b"ntlm")
+        })
+    })
 }
 
 /// Whether `Authorization` carries a credential of ours; other schemes are the upstream's.

@@ -61,7 +61,8 @@ pub(super) fn remove_all(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderNam
     }
 }
 
-/// Whether `name` is `canonical` to a backend that reads `_` or `.` as `-`, as CGI and its heirs do.
+/// Whether `name` is `canonical` to a backend that reads other signs as `-`, as CGI and its heirs do: most
+/// `_`, PHP `.` too, and lighttpd every sign that a name can hold.
 ///
 /// Both in lower case, `canonical` with `-` only.
 pub(super) fn reads_as(name: &[u8], canonical: &[u8]) -> bool {
@@ -74,5 +75,5 @@ pub(super) fn reads_as(name: &[u8], canonical: &[u8]) -> bool {
 
 /// Whether `byte` passes for a `-`.
 pub(super) const fn is_disguise(byte: u8) -> bool {
-    matches!(byte, b'_' | b'.')
+    !byte.is_ascii_alphanumeric() && byte != b'-'
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::header::{is_disguise, reads_as, remove_all};
 use super::{ClientCertificate, forwarded, octet};
-use crate::config;
+use crate::config::{self, HeaderRules};
 use crate::domain::{CredentialId, Principal};
 
 /// The names of the identity headers, and everything a client might send in their place.
@@ -19,7 +19,7 @@ pub struct IdentityHeaders {
     names: config::IdentityHeaders,
     /// Tells these names from others that there were or will be.
     naming: u64,
-    /// The names as a backend that reads `_` and `.` as `-` sees them.
+    /// The names as a backend that reads every sign as `-` sees them.
     identity: [Box<[u8]>; 10],
     /// Bit `n`: some name that is stripped has `n` bytes. Most headers of a request end here.
     lengths: u64,
@@ -66,14 +66,15 @@ impl IdentityHeaders {
         self.names == *names
     }
 
-    /// Removes from trailers what a client may forge, and what RFC 9110 §6.5.1 does not want there:
-    /// fields that frame, route, authenticate or describe the message. A backend that merges trailers
-    /// into the head would else take them for ours.
-    pub fn strip_trailers(&self, trailers: &mut HeaderMap) {
+    /// Removes from trailers what a client may forge, what its route sets or removes by `rules`, and what
+    /// RFC 9110 §6.5.1 does not want there: fields that frame, route, authenticate or describe the
+    /// message. A backend that merges trailers into the head would else take them for ours.
+    pub fn strip_trailers(&self, trailers: &mut HeaderMap, rules: Option<&HeaderRules>) {
         remove_all(trailers, |name| {
             self.is_stripped(name, &[])
                 || forwarded::reads_as_forwarding(name.as_str().as_bytes())
                 || is_one_of(name, &NEVER_TRAILERS)
+                || rules.is_some_and(|rules| rules.takes(name))
         });
     }
 
@@ -184,7 +185,7 @@ pub(super) fn push_identity(text: &mut String, byte: u8) {
     }
 }
 
-/// The name as a backend that reads `_` and `.` as `-` sees it.
+/// The name as a backend that reads every sign as `-` sees it.
 fn folded(name: &HeaderName) -> Box<[u8]> {
     let fold = |byte| if is_disguise(byte) { b'-' } else { byte };
     name.as_str().bytes().map(fold).collect()
@@ -221,7 +222,7 @@ const NEVER_DISGUISED: [&[u8]; 5] = [
     b"x-request-id",
 ];
 
-const NEVER_TRAILERS: [&[u8]; 29] = [
+const NEVER_TRAILERS: [&[u8]; 31] = [
     b"authorization",
     b"cache-control",
     b"connection",
@@ -232,6 +233,7 @@ const NEVER_TRAILERS: [&[u8]; 29] = [
     b"cookie",
     b"expect",
     b"host",
+    b"http2-settings",
     b"if-match",
     b"if-modified-since",
     b"if-none-match",
@@ -240,6 +242,7 @@ const NEVER_TRAILERS: [&[u8]; 29] = [
     b"keep-alive",
     b"max-forwards",
     b"pragma",
+    b"proxy",
     b"proxy-authorization",
     b"proxy-connection",
     b"range",

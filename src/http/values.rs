@@ -16,6 +16,10 @@ pub enum ValueError {
     /// A target that is nothing but a query, or for no scheme (RFC 9113 §8.3.1).
     #[error("`:path` does not begin with a slash, or `:scheme` is empty")]
     Target,
+    /// A character in the query that HTTP/1.1 has none of in a target; some services end or split the
+    /// request line there.
+    #[error("the query of `:path` holds a character that must be percent-encoded")]
+    Query,
     /// More headers than the bound.
     #[error("the head has more headers than the bound")]
     TooMany,
@@ -45,6 +49,10 @@ pub fn check_values(head: &request::Parts) -> Result<(), ValueError> {
     let has_path = |target: &PathAndQuery| !target.as_str().starts_with('?');
     if !head.uri.path_and_query().is_none_or(has_path) || head.uri.scheme_str() == Some("") {
         return Err(ValueError::Target);
+    }
+    let query = head.uri.query().unwrap_or_default();
+    if !query.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ValueError::Query);
     }
     // A cookie may come in crumbs, which are joined before they are passed on.
     if head.headers.len() > MAX_FIELDS {

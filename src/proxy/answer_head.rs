@@ -295,9 +295,13 @@ impl Framing {
             Named::by(headers).strip(headers);
             headers.remove(CONNECTION);
         }
-        if self.length.is_some() && (self.coding.is_some() || status == StatusCode::NO_CONTENT) {
+        let has_none = matches!(
+            status,
+            StatusCode::NO_CONTENT | StatusCode::SWITCHING_PROTOCOLS
+        );
+        if self.length.is_some() && (self.coding.is_some() || has_none) {
             // The coding has overridden the length, which may say anything; and who sends both may
-            // mean either (RFC 9112 §6.3).
+            // mean either (RFC 9112 §6.3). Neither status has a length (RFC 9110 §8.6).
             headers.remove(CONTENT_LENGTH);
             closes |= self.coding.is_some();
         }

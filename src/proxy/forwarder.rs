@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode, Version};
 
 use super::answer::Source;
@@ -19,6 +20,7 @@ use super::upstreams::{Again, Failure, Lane, Member, NotPicked, Place, Upstream}
 use super::{AnswerError, Exchange, Inbound, ProxyError, Tunnel, UpstreamBody, Upstreams, Waiting};
 use crate::auth::Admitted;
 use crate::config::{Deadlines, Protocol};
+use crate::http::credential::claims_connection;
 use crate::http::{IdentityHeaders, Upgrade, grpc};
 use crate::telemetry::WorkerMetrics;
 
@@ -130,7 +132,10 @@ impl Forwarder {
             (None, None) => {}
         }
         if !inbound.body.is_empty() {
-            inbound.body.outbound(deadlines.response, &self.identity);
+            let rules = inbound.rules.as_ref();
+            inbound
+                .body
+                .outbound(deadlines.response, &self.identity, rules);
             if inbound.expects_continue() {
                 inbound.body.hold_for_continue();
             }
@@ -153,6 +158,7 @@ impl Forwarder {
                 upstream.config.protocol
             },
             handshake,
+            claims_connection: claims_connection(&inbound.headers, AUTHORIZATION),
         };
         let (is_head, upgrade) = (inbound.method == Method::HEAD, inbound.upgrade);
         let admission = admission.as_deref();
@@ -206,6 +212,8 @@ struct Sending<'a> {
     protocol: Protocol,
     /// Where a client over HTTP/2 asks for a WebSocket.
     handshake: Option<Handshake>,
+    /// Whether it proves who sends it in a way that may hold for its connection from then on.
+    claims_connection: bool,
 }
 
 impl Sending<'_> {
@@ -342,15 +350,17 @@ impl Sending<'_> {
             self.exchange.set_lasting();
         }
         let idle_timeout = (!head.is_event_stream).then_some(self.deadlines.idle);
-        let max_idle = self.upstream.config.max_idle;
+        let is_claimed =
+            self.claims_connection || claims_connection(&head.headers, WWW_AUTHENTICATE);
+        let max_idle = if head.may_keep && !is_claimed && !self.is_aside() {
+            self.upstream.config.max_idle
+        } else {
+            0
+        };
         let source = Source {
             carrier: answered.carrier,
             pool: Rc::clone(&answered.server.pool),
-            max_idle: if head.may_keep && !self.is_aside() {
-                max_idle
-            } else {
-                0
-            },
+            max_idle,
             _place: place,
         };
         let exchange = Rc::clone(&self.exchange);

@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use super::{Exchange, Waiting};
+use crate::config::HeaderRules;
 use crate::http::{ClientBody, ClientBodyError, Code, IdentityHeaders, are_trimmed};
 
 /// The body of a request on its way to the upstream: counted, and late when the client stalls.
@@ -22,6 +23,8 @@ pub struct RequestBody {
     response_timeout: Option<Duration>,
     /// What a client may not forge in trailers either.
     identity: Option<Arc<IdentityHeaders>>,
+    /// What its route sets and removes, which trailers may not undo.
+    rules: Option<Arc<HeaderRules>>,
     /// Keeps the body of a request with `Expect: 100-continue` until the upstream wants it, or a second
     /// has passed (RFC 9110 §10.1.1): asking for the body is what sends the client its 100.
     gate: Option<Pin<Box<Sleep>>>,
@@ -42,6 +45,7 @@ impl RequestBody {
             patience,
             response_timeout: None,
             identity: None,
+            rules: None,
             gate: None,
             put_back: Vec::new(),
         }
@@ -67,10 +71,16 @@ impl RequestBody {
     }
 
     /// It goes to an upstream, which has `response_timeout` for its head, counted anew whenever the
-    /// body moves; trailers lose what a client may not forge.
-    pub(super) fn outbound(&mut self, response_timeout: Duration, identity: &Arc<IdentityHeaders>) {
+    /// body moves; trailers lose what a client may not forge, and what its route's `rules` take.
+    pub(super) fn outbound(
+        &mut self,
+        response_timeout: Duration,
+        identity: &Arc<IdentityHeaders>,
+        rules: Option<&Arc<HeaderRules>>,
+    ) {
         self.response_timeout = Some(response_timeout);
         self.identity = Some(Arc::clone(identity));
+        self.rules = rules.map(Arc::clone);
     }
 
     /// Keeps the body back until the upstream's `100 Continue`.
@@ -104,7 +114,7 @@ impl RequestBody {
             received.set(received.get().saturating_add(more));
         }
         if let (Some(trailers), Some(identity)) = (frame.trailers_mut(), &self.identity) {
-            identity.strip_trailers(trailers);
+            identity.strip_trailers(trailers, self.rules.as_deref());
             if !are_trimmed(trailers) {
                 trailers.clear();
             }

@@ -30,6 +30,8 @@ const ROWS: &[Row] = &[
     ("dots and underscores", "CGI names", &[("X.Auth_User-Email", "forged")]),
     ("an underscore in the method", "CGI names", &[("X_Auth_Method", "forged")]),
     ("a dot in the key's id", "CGI names", &[("X-Auth-Key.Id", "forged")]),
+    ("tildes", "CGI names (lighttpd)", &[("X~Auth~User~Role", "forged")]),
+    ("a sign of each kind", "CGI names (lighttpd)", &[("X!Auth#User$Id", "forged"), ("X%Auth&User'Email", "forged"), ("X*Auth+User^Name", "forged"), ("X`Auth|User-Role", "forged")]),
     ("twice", "RFC 9110 §5.3", &[("X-Auth-User-Id", "forged"), ("X-Auth-User-Id", "forged too")]),
     ("in two spellings", "CVE-2025-64484", &[("X-Auth-User-Id", "forged"), ("X_Auth_User_Id", "forged")]),
     ("in three spellings", "CVE-2025-64484", &[("X-Auth-User-Role", "forged"), ("X_Auth_User_Role", "forged"), ("X.Auth.User.Role", "forged")]),
@@ -85,6 +87,9 @@ const ROWS: &[Row] = &[
     ("Proxy_Authorization", "CGI names", &[("Proxy_Authorization", "Basic forged")]),
     ("X_Api_Key", "CGI names", &[("X_Api_Key", "forged")]),
     ("X.API.Key", "CGI names", &[("X.API.Key", "forged")]),
+    ("X~API~Key", "CGI names (lighttpd)", &[("X~API~Key", "forged")]),
+    ("X~Forwarded~For", "CGI names (lighttpd)", &[("X~Forwarded~For", "forged")]),
+    ("X~Original~URL", "CGI names (lighttpd)", &[("X~Original~URL", "/forged")]),
     ("Keep-Alive", "RFC 9110 §7.6.1", &[("X-Auth-User-Id", "forged"), ("X-Note", "1")]),
 ];
 
@@ -114,6 +119,8 @@ const TRAILERS: &[row::Row] = &[
     ("the user's role, announced", "RFC 9110 §6.6.2", b"{post}Trailer: X-Auth-User-Role\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Auth-User-Role: forged\r\n\r\n"),
     ("underscores", "CGI names", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX_Auth_User_Id: forged\r\n\r\n"),
     ("dots", "CGI names", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX.Auth.User.Id: forged\r\n\r\n"),
+    ("tildes", "CGI names (lighttpd)", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX~Auth~User~Id: forged\r\n\r\n"),
+    ("a proxy", "CVE-2016-5385 (httpoxy)", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nProxy: http://forged\r\n\r\n"),
     ("another path", "CVE-2018-14773", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Original-URL: /forged\r\n\r\n"),
     ("where it came from", "contract 4", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Forwarded-For: forged\r\nForwarded: for=forged\r\n\r\n"),
     ("a host", "RFC 9110 §6.5.1", b"{post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nHost: forged\r\n\r\n"),

@@ -78,6 +78,8 @@ const HEADS: &[Row] = &[
     ("a question mark alone", "RFC 9113 §8.3.1", &[METHOD, SCHEME, HOST, (b":path", b"?{path}")], BAD),
     ("a backslash in the path", "contract 4", &[METHOD, SCHEME, HOST, (b":path", b"{path}\\x")], PATH),
     ("a byte that is no UTF-8 in the path", "RFC 9113 §8.3.1", &[METHOD, SCHEME, HOST, (b":path", b"{path}\xff")], Ended),
+    ("a character beyond ASCII in the query", "RFC 9112 §3.2", &[METHOD, SCHEME, HOST, (b":path", b"{path}?\xc2\xa0HTTP/1.1")], BAD),
+    ("a line break of Unicode in the query", "RFC 9112 §3.2", &[METHOD, SCHEME, HOST, (b":path", b"{path}?\xc2\x85")], BAD),
     // What becomes Host.
     ("a line break in the authority", "CVE-2021-33193", &[METHOD, SCHEME, (b":authority", b"localhost\r\nX-Auth-User-Role: admin"), TARGET], Ended),
     ("a user in the authority", "RFC 9113 §8.3.1", &[METHOD, SCHEME, (b":authority", b"a@localhost"), TARGET], BAD),
@@ -129,6 +131,7 @@ const HEADS: &[Row] = &[
     ("an extended CONNECT for another protocol", "RFC 8441 §4", &[(b":method", b"CONNECT"), (b":protocol", b"connect-udp"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
     ("an extended GET", "RFC 8441 §4", &[METHOD, (b":protocol", b"websocket"), SCHEME, HOST, TARGET], Ended),
     ("TRACE", "CWE-693 (XST)", &[(b":method", b"TRACE"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
+    ("small letters in the method", "RFC 9110 §9.1 (Django, Werkzeug)", &[(b":method", b"delete"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
 ];
 
 #[tokio::test]

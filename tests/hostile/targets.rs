@@ -4,7 +4,8 @@ use crate::recorder::{Kept, Message};
 use crate::row::{Row, Wants, judged, try_all, try_on};
 use crate::stage::{Route, Stage, verdict};
 
-/// What asks for a tunnel, or to be shown what we told the service.
+/// What asks for a tunnel, or to be shown what we told the service, or is another method to us than to some
+/// services.
 #[rustfmt::skip]
 const NOT_DONE: &[Row] = &[
     ("CONNECT to a host", "RFC 9110 §9.3.6", b"CONNECT {path}.example:443 HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n"),
@@ -12,6 +13,10 @@ const NOT_DONE: &[Row] = &[
     ("CONNECT to a URL", "RFC 9110 §9.3.6", b"CONNECT http://localhost{path} HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n"),
     ("TRACE", "RFC 9110 §9.3.8 (XST)", b"TRACE {path} HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n"),
     ("TRACE, as far as it goes", "RFC 9110 §7.6.2", b"TRACE {path} HTTP/1.1\r\nHost: localhost\r\nMax-Forwards: 0\r\n{auth}\r\n"),
+    ("small letters in the method", "RFC 9110 §9.1 (Django, Werkzeug)", b"get {path} HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n"),
+    ("a small letter in the method", "RFC 9110 §9.1", b"DELETe {path} HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n"),
+    ("TRACE in small letters", "RFC 9110 §9.3.8 (XST)", b"trace {path} HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n"),
+    ("CONNECT in small letters", "RFC 9110 §9.3.6", b"connect {path} HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n"),
 ];
 
 /// Targets that have no path.
@@ -49,7 +54,6 @@ const ABSOLUTE: &[Row] = &[
     ("a Host of somebody else", "password reset poisoning", b"GET {path} HTTP/1.1\r\nHost: evil.example\r\n{auth}\r\n"),
     ("a Host with a dot behind", "RFC 1034 §3.1", b"GET {path} HTTP/1.1\r\nHost: localhost.\r\n{auth}\r\n"),
     ("a URL in the path", "SSRF", b"GET {path}/http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n"),
-    ("small letters in the method", "RFC 9110 §9.1", b"get {path} HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n"),
 ];
 
 #[tokio::test]

@@ -67,10 +67,12 @@ impl HeaderRules {
         self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
     }
 
-    /// Whether what was there of a header goes.
+    /// Whether what was there of a header goes: also in a spelling that some backends read alike, which
+    /// would else stand beside what is set, or in place of what is removed.
     #[must_use]
     pub fn takes(&self, name: &HeaderName) -> bool {
-        self.remove.contains(name) || self.set.iter().any(|(set, _)| set == name)
+        let set = self.set.iter().map(|(set, _)| set);
+        set.chain(&self.remove).any(|own| reads_alike(own, name))
     }
 
     /// What is there in its place, and what comes beside the rest.
@@ -223,6 +225,14 @@ const FORWARDING: [&str; 5] = [
     "x-real-ip",
     "x-request-id",
 ];
+
+/// Whether some backend reads both names alike: lighttpd takes every sign in one for a `_`.
+fn reads_alike(one: &HeaderName, other: &HeaderName) -> bool {
+    let (one, other) = (one.as_str().as_bytes(), other.as_str().as_bytes());
+    let is_sign = |byte: &u8| !byte.is_ascii_alphanumeric();
+    let alike = |(one, other): (&u8, &u8)| one == other || (is_sign(one) && is_sign(other));
+    one.len() == other.len() && one.iter().zip(other).all(alike)
+}
 
 /// Some backends read `_` and `.` as `-`.
 fn folded(name: &HeaderName) -> String {

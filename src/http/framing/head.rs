@@ -276,7 +276,7 @@ fn frames(name: &[u8], canonical: &[u8]) -> Result<bool, FramingError> {
         return Ok(true);
     }
     let is_disguised = name.iter().zip(canonical).all(|(byte, wanted)| {
-        byte.eq_ignore_ascii_case(wanted) || (*wanted == b'-' && matches!(byte, b'_' | b'.'))
+        byte.eq_ignore_ascii_case(wanted) || (*wanted == b'-' && !byte.is_ascii_alphanumeric())
     });
     if is_disguised {
         return Err(FramingError::Disguised);

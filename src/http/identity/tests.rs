@@ -141,7 +141,7 @@ fn trailers_neither_frame_nor_route_nor_authenticate() {
         "x-api-key",
         "grpc-status",
     ]);
-    identity().strip_trailers(&mut trailers);
+    identity().strip_trailers(&mut trailers, None);
     assert_eq!(trailers.keys().collect::<Vec<_>>(), ["grpc-status"]);
 }
 

@@ -347,3 +347,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_answer_that_can_have_no_length_tells_none() {
+    for status in ["204 No Content", "101 Switching Protocols"] {
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: 5\r\nX: y\r\n\r\n");
+        assert_eq!(lines(&read(&head).unwrap().headers), ["x: y"], "{status}");
+    }
+}

@@ -158,3 +158,45 @@ async fn a_service_of_http_1_0_is_asked_anew_each_time_and_answers_in_the_client
         }
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_a_client_has_proven_itself_on_is_nobody_elses() {
+    for scheme in ["Negotiate", "NTLM", "negotiate"] {
+        let service = Service::echo().await;
+        let setup = Setup::new().upstream("service", service.address).route(
+            "/",
+            "service",
+            "public = true",
+        );
+        let world = setup.server("workers = 1").start_empty().await;
+        let mut wire = world.wire().await;
+
+        let proof = Call::get("/x").header("Authorization", &format!("{scheme} YIIabc=="));
+        wire.call(&proof).await.expect(200);
+        world.call(&Call::get("/x")).await.expect(200);
+        assert_eq!(service.connections(), 2, "{scheme}");
+        world.call(&Call::get("/x")).await.expect(200);
+        assert_eq!(service.connections(), 2, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_a_client_is_to_prove_itself_on_is_nobody_elses() {
+    for challenge in ["Negotiate", "NTLM TlRMTVNTUAAC", "Basic realm=x, Negotiate"] {
+        let answer = format!(
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\nContent-Length: 0\r\n\r\n"
+        );
+        let service = Service::answering(answer).await;
+        let setup = Setup::new().upstream("service", service.address).route(
+            "/",
+            "service",
+            "public = true",
+        );
+        let world = setup.server("workers = 1").start_empty().await;
+
+        for times in 1..=2 {
+            world.call(&Call::get("/x")).await.expect(401);
+            assert_eq!(service.connections(), times, "{challenge}");
+        }
+    }
+}

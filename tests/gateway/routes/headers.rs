@@ -52,6 +52,36 @@ async fn headers_are_removed_set_and_added_both_ways() {
 }
 
 #[tokio::test]
+async fn what_a_route_says_is_forged_in_no_other_spelling_and_in_no_trailer() {
+    let mut service = Service::echo().await;
+    let setup = Setup::new()
+        .upstream("service", service.address)
+        .route("/", "service", RULES);
+    let world = setup.start().await;
+    let mut wire = world.wire().await;
+    let call = world
+        .by_administrator("POST", "/x")
+        .header("X_Env", "forged")
+        .header("X.Env", "forged")
+        .header("X~Env", "forged")
+        .header("Accept_Encoding", "forged");
+
+    let head = call.head();
+    wire.send(format!(
+        "{head}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Env: forged\r\n\
+         X_Env: forged\r\nAccept-Encoding: forged\r\nX-Tag: theirs\r\n\r\n"
+    ))
+    .await;
+    wire.answer("POST").await.expect(200);
+
+    let seen = service.next().await;
+    assert!(!format!("{seen:?}").contains("forged"), "{seen:?}");
+    assert_eq!(seen.headers.all("x-env"), ["production"]);
+    // What is added stands beside what the client says.
+    assert_eq!(seen.trailers.all("x-tag"), ["theirs"]);
+}
+
+#[tokio::test]
 async fn a_refusal_of_the_gateways_own_keeps_its_headers() {
     let service = Service::answering(ANSWER).await;
     let rules = "response_headers = { remove = [\"WWW-Authenticate\", \"Content-Type\"] }";

@@ -160,6 +160,19 @@ async fn the_line_of_a_broken_answer_says_who_broke_it() {
 }
 
 #[tokio::test]
+async fn the_line_names_the_host_that_the_route_was_found_by() {
+    let world = Setup::new().start_empty().await;
+    let call = Call::get("http://admin.example/x")
+        .host("harmless.example")
+        .header("User-Agent", "absolute");
+
+    world.call(&call).await.expect(404);
+
+    let line = line(&world, "absolute").await;
+    assert_eq!(line["host"], "admin.example", "{line}");
+}
+
+#[tokio::test]
 async fn nothing_that_a_client_sends_breaks_a_line() {
     let world = Setup::new().start_empty().await;
     let agent = "\u{1b}[31m\" \\ x=1, \u{e9}";
