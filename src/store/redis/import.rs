@@ -121,12 +121,11 @@ fn put_user(
     commands: &mut Vec<Cmd>,
 ) -> Result<(), StoreError> {
     let (keys, id) = (&session.keys, user.id.to_string());
-    let mut set = redis::cmd("MSET");
-    set.arg(keys.user(user.id))
-        .arg(json(user)?)
-        .arg(keys.email(&user.email))
-        .arg(&id);
-    commands.extend([set, add(keys.users(), 0, id.clone())]);
+    let mut set = redis::cmd("SET");
+    set.arg(keys.user(user.id)).arg(json(user)?);
+    let mut index = redis::cmd("SET");
+    index.arg(keys.email(&user.email)).arg(&id);
+    commands.extend([set, index, add(keys.users(), 0, id.clone())]);
     if is_admin(user) {
         let mut admin = redis::cmd("SADD");
         admin.arg(keys.admins()).arg(id);
