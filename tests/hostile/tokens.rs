@@ -189,7 +189,11 @@ async fn a_token_that_is_not_ours_lets_nobody_in() {
         let mut claims = kit.claims.clone();
         claims.as_object_mut().unwrap().remove(claim);
         let token = kit.payload(&claims.to_string());
-        rows.push((format!("no {claim} (docs/api.md, Credentials)"), token, INVALID));
+        rows.push((
+            format!("no {claim} (docs/api.md, Credentials)"),
+            token,
+            INVALID,
+        ));
         for value in odd_values() {
             let name = format!("{claim} is {value} (RFC 8725 §3.2)");
             rows.push((name, kit.claim(claim, value), INVALID));
