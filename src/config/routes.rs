@@ -91,9 +91,7 @@ pub struct Rule {
 }
 
 /// The methods that a slip of the pen is measured against; others are taken in capitals.
-const METHODS: [&str; 8] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
-];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// The keys that say nothing of a request that is sent elsewhere. The first three are read nowhere else
 /// then.

@@ -111,8 +111,16 @@ impl<'a> Value<'a> {
     pub(super) fn rate(&self) -> Option<Rate> {
         let rate = self.quantity("a rate", quantity::RATE, quantity::rate)?;
         let spans = Span(Duration::from_secs(1))..=Span(Duration::from_secs(30 * 86_400));
-        (self.within(&rate.count, &(1..=1_000_000)) && self.within(&Span(rate.per), &spans))
-            .then_some(rate)
+        if !(1..=1_000_000).contains(&rate.count) {
+            self.wrong("must begin with 1 to 1000000", quantity::RATE);
+            return None;
+        }
+        if !spans.contains(&Span(rate.per)) {
+            let range = format!("must be per {} to {}", spans.start(), spans.end());
+            self.wrong(range, quantity::RATE);
+            return None;
+        }
+        Some(rate)
     }
 
     /// A whole number within `bounds`. One from the environment stands in quotes.

@@ -117,7 +117,9 @@ impl Link {
         *self.state.trouble.lock() = None;
         tracing::info!(server = beat.server.0, last = beat.last, "store link up");
         if beat.store.is_none() {
-            tracing::warn!("store link found no store: the server holds none");
+            tracing::warn!(
+                "store link found no store: the server is empty, or keys of a store are left there without its identity"
+            );
         }
         Heard::Connected(beat)
     }

@@ -1,4 +1,4 @@
-//! Every endpoint as the contract has it: each success, each refusal, without a network.
+//! Every endpoint as docs/api.md has it: each success, each refusal, without a network.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

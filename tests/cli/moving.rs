@@ -95,7 +95,7 @@ fn what_is_not_a_whole_export_is_refused_by_line_and_leaves_nothing() {
         (lines[..3].join("\n"), "cut short after line 3"),
         (
             [lines[0], lines[1], lines[3]].join("\n"),
-            "it has 1 items, and says 2",
+            "it has 1 records, and says 2",
         ),
         (
             [lines[0], "{\"user\":{}}", lines[2], lines[3]].join("\n"),

@@ -31,7 +31,7 @@ use Wants::{Asks, Forbidden, Kept, Own, Refused};
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     // Slashes.
-    ("plainly", "contract", b"/staff", Forbidden),
+    ("plainly", "SECURITY.md, To services", b"/staff", Forbidden),
     ("with a slash behind", "RFC 3986 §6.2.3", b"/staff/", Forbidden),
     ("with a slash twice in front", "CVE-2023-5044 (nginx merge_slashes)", b"//staff", Forbidden),
     ("with many slashes", "RFC 3986 §6.2.3", b"////staff//x", Forbidden),
@@ -126,9 +126,9 @@ const ROWS: &[Row] = &[
     ("brackets", "RFC 3986 §3.3", b"/[staff]", Refused),
     ("a comma", "RFC 3986 §3.3", b"/staff,x", Asks("/staff,x")),
     ("quotes", "RFC 3986 §2", b"/\"staff\"", Asks("/%22staff%22")),
-    ("the gateway's own, beside it", "contract", b"/api/auth/../../staff", Forbidden),
-    ("the gateway's own, encoded", "contract", b"/api%2fauth/me", Own),
-    ("the gateway's own, in another case", "contract", b"/api/AUTH/me", Asks("/api/AUTH/me")),
+    ("the gateway's own, beside it", "SECURITY.md, To services", b"/api/auth/../../staff", Forbidden),
+    ("the gateway's own, encoded", "SECURITY.md, To services", b"/api%2fauth/me", Own),
+    ("the gateway's own, in another case", "SECURITY.md, To services", b"/api/AUTH/me", Asks("/api/AUTH/me")),
 ];
 
 #[tokio::test]

@@ -76,7 +76,7 @@ const HEADS: &[Row] = &[
     ("an absolute path", "RFC 9113 §8.3.1", &[METHOD, SCHEME, HOST, (b":path", b"http://evil.example{path}")], Ended),
     ("an asterisk", "RFC 9113 §8.3.1", &[METHOD, SCHEME, HOST, (b":path", b"*"), (b"x", b"{path}")], PATH),
     ("a question mark alone", "RFC 9113 §8.3.1", &[METHOD, SCHEME, HOST, (b":path", b"?{path}")], BAD),
-    ("a backslash in the path", "contract 4", &[METHOD, SCHEME, HOST, (b":path", b"{path}\\x")], PATH),
+    ("a backslash in the path", "SECURITY.md, To services", &[METHOD, SCHEME, HOST, (b":path", b"{path}\\x")], PATH),
     ("a byte that is no UTF-8 in the path", "RFC 9113 §8.3.1", &[METHOD, SCHEME, HOST, (b":path", b"{path}\xff")], Ended),
     ("a character beyond ASCII in the query", "RFC 9112 §3.2", &[METHOD, SCHEME, HOST, (b":path", b"{path}?\xc2\xa0HTTP/1.1")], BAD),
     ("a line break of Unicode in the query", "RFC 9112 §3.2", &[METHOD, SCHEME, HOST, (b":path", b"{path}?\xc2\x85")], BAD),

@@ -53,7 +53,7 @@ const ROWS: &[Row] = &[
     // The key (RFC 8725 §3.10).
     ("another key, our name", "RFC 8725 §3.3", |kit| kit.by_other(), INVALID),
     ("another key, its own name", "RFC 7515 §4.1.4", |kit| kit.kid(json!("another")), INVALID),
-    ("no name", "contract 3", |kit| kit.without("kid"), INVALID),
+    ("no name", "docs/api.md, Credentials", |kit| kit.without("kid"), INVALID),
     ("an empty name", "RFC 7515 §4.1.4", |kit| kit.kid(json!("")), INVALID),
     ("a number as the name", "RFC 7515 §4.1.4", |kit| kit.kid(json!(0)), INVALID),
     ("no type of name", "RFC 7515 §4.1.4", |kit| kit.kid(json!(null)), INVALID),
@@ -79,10 +79,10 @@ const ROWS: &[Row] = &[
     ("a critical that is known", "RFC 7515 §4.1.11", |kit| kit.more(json!({"crit": ["alg"]})), INVALID),
     ("an unencoded payload", "RFC 7797", |kit| kit.more(json!({"b64": false, "crit": ["b64"]})), INVALID),
     ("a compressed payload", "CVE-2024-21319 (zip)", |kit| kit.more(json!({"zip": "DEF"})), INVALID),
-    ("a member more", "contract 3", |kit| kit.more(json!({"x": 1})), INVALID),
+    ("a member more", "docs/api.md, Credentials", |kit| kit.more(json!({"x": 1})), INVALID),
     ("the algorithm twice", "RFC 7515 §4", |kit| kit.header_text(&kit.header.to_string().replace('{', "{\"alg\":\"none\",")), INVALID),
-    ("white space in the header", "contract 3", |kit| kit.header_text(&format!(" {}", kit.header)), MALFORMED),
-    ("a line break behind the header", "contract 3", |kit| kit.header_text(&format!("{}\n", kit.header)), INVALID),
+    ("white space in the header", "docs/api.md, Credentials", |kit| kit.header_text(&format!(" {}", kit.header)), MALFORMED),
+    ("a line break behind the header", "docs/api.md, Credentials", |kit| kit.header_text(&format!("{}\n", kit.header)), INVALID),
     ("a header that is a list", "RFC 7515 §5.2", |kit| kit.header_text("[]"), MALFORMED),
     ("a header that is a text", "RFC 7515 §5.2", |kit| kit.header_text("\"EdDSA\""), MALFORMED),
     ("a header that is nothing", "RFC 7515 §5.2", |kit| kit.header_text("null"), MALFORMED),
@@ -140,12 +140,12 @@ const ROWS: &[Row] = &[
     ("the issuer in capitals", "RFC 8725 §3.8", |kit| kit.claim("iss", json!(kit.claims["iss"].as_str().unwrap().to_uppercase())), INVALID),
     ("a list of issuers", "CVE-2025-48370 (lists of iss)", |kit| kit.claim("iss", json!([kit.claims["iss"]])), INVALID),
     ("another audience", "RFC 8725 §3.9", |kit| kit.claim("aud", json!("somebody-else")), INVALID),
-    ("a list of audiences with ours", "contract 3", |kit| kit.claim("aud", json!([kit.claims["aud"], "x"])), INVALID),
+    ("a list of audiences with ours", "docs/api.md, Credentials", |kit| kit.claim("aud", json!([kit.claims["aud"], "x"])), INVALID),
     ("an empty audience", "RFC 8725 §3.9", |kit| kit.claim("aud", json!("")), INVALID),
     ("an empty list of audiences", "CVE-2020-26160", |kit| kit.claim("aud", json!([])), INVALID),
-    ("a user that is none", "contract 3", |kit| kit.claim("sub", json!("root")), INVALID),
-    ("an empty user", "contract 3", |kit| kit.claim("sub", json!("")), INVALID),
-    ("a session that is none", "contract 3", |kit| kit.claim("jti", json!("1")), INVALID),
+    ("a user that is none", "docs/api.md, Credentials", |kit| kit.claim("sub", json!("root")), INVALID),
+    ("an empty user", "docs/api.md, Credentials", |kit| kit.claim("sub", json!("")), INVALID),
+    ("a session that is none", "docs/api.md, Credentials", |kit| kit.claim("jti", json!("1")), INVALID),
     ("expired", "RFC 7519 §4.1.4", |kit| kit.claim("exp", json!(kit.now() - 1)), EXPIRED),
     ("expired this second", "RFC 7519 §4.1.4", |kit| kit.claim("exp", json!(kit.now() - 1)), EXPIRED),
     ("expired long ago", "RFC 7519 §4.1.4", |kit| kit.claim("exp", json!(0)), EXPIRED),
@@ -157,9 +157,9 @@ const ROWS: &[Row] = &[
     ("issued in the future", "RFC 7519 §4.1.6", |kit| kit.claim("iat", json!(kit.now() + 3600)), INVALID),
     ("not yet, as a text", "RFC 7519 §4.1.5", |kit| kit.claim("nbf", json!("0")), INVALID),
     ("not yet, as nothing", "RFC 7519 §4.1.5", |kit| kit.claim("nbf", json!(null)), INVALID),
-    ("another epoch", "contract 3", |kit| kit.claim("sep", json!(999)), "session_revoked"),
-    ("an epoch below all", "contract 3", |kit| kit.claim("sep", json!(-1)), INVALID),
-    ("a user that is not there", "contract 3", |kit| kit.claim("sub", json!("019cff2a-5a3e-7c51-9a5e-0d1f6c6b2a77")), "user_inactive"),
+    ("another epoch", "docs/api.md, Credentials", |kit| kit.claim("sep", json!(999)), "session_revoked"),
+    ("an epoch below all", "docs/api.md, Credentials", |kit| kit.claim("sep", json!(-1)), INVALID),
+    ("a user that is not there", "docs/api.md, Credentials", |kit| kit.claim("sub", json!("019cff2a-5a3e-7c51-9a5e-0d1f6c6b2a77")), "user_inactive"),
 ];
 
 /// Claims that must be there, and what none of them is.
@@ -189,7 +189,11 @@ async fn a_token_that_is_not_ours_lets_nobody_in() {
         let mut claims = kit.claims.clone();
         claims.as_object_mut().unwrap().remove(claim);
         let token = kit.payload(&claims.to_string());
-        rows.push((format!("no {claim} (contract 3)"), token, INVALID));
+        rows.push((
+            format!("no {claim} (docs/api.md, Credentials)"),
+            token,
+            INVALID,
+        ));
         for value in odd_values() {
             let name = format!("{claim} is {value} (RFC 8725 §3.2)");
             rows.push((name, kit.claim(claim, value), INVALID));

@@ -1,5 +1,7 @@
 //! The command line and the start of a node, with a store in Redis.
 
+use std::path::Path;
+
 use redis::Value;
 use serde_json::json;
 
@@ -7,6 +9,8 @@ use crate::fleet::{Fleet, at};
 use crate::redis_server::{RedisBuilder, RedisServer};
 use crate::support::message::Call;
 use crate::support::node::{Node, command};
+use crate::support::service::Service;
+use crate::support::setup::Setup;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_work_while_no_node_runs_and_bite_on_those_that_run_elsewhere() {
@@ -94,26 +98,7 @@ async fn check_online_says_what_could_be_lost_and_fails_where_no_node_must_run()
 #[tokio::test(flavor = "multi_thread")]
 async fn the_redis_of_the_example_has_what_nodes_need_and_lets_them_do_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.display().to_string()
-    };
-    let users = include_str!("../../deploy/redis-users.acl");
-    let users = file("users.acl", &users.replace("PASSWORD", "hunter2"));
-    let password = file("password", "hunter2\n");
-    let mut redis = RedisBuilder::default().setting(format!("aclfile {users}"));
-    for line in include_str!("../../deploy/redis.conf").lines() {
-        // The rest is where it stands.
-        if !["#", "bind", "port", "dir", "aclfile"]
-            .iter()
-            .any(|it| line.starts_with(it))
-        {
-            redis = redis.setting(line);
-        }
-    }
-    let redis = redis.start();
-    let account = format!("user = \"gateway\"\npassword_file = {password:?}\n");
+    let (redis, account) = redis_of_the_example(folder.path());
 
     let fleet = Fleet::with(2, at(&redis), &account).await;
 
@@ -156,6 +141,54 @@ async fn the_redis_of_the_example_has_what_nodes_need_and_lets_them_do_no_more()
         let log = node.node().log.text();
         assert!(!log.contains("NOPERM") && !log.contains("ACL"), "{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_redis_of_the_example_lets_an_export_in_and_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (redis, account) = redis_of_the_example(folder.path());
+    let embedded = Setup::before(Service::echo().await.address).start().await;
+    let user = embedded.new_user("ada", "viewer").await;
+    let key = embedded.new_key(&user).await;
+    let file = folder.path().join("moved.jsonl").display().to_string();
+    let exported = embedded.command(&["store", "export", &file], "");
+    assert!(exported.status.success(), "{exported:?}");
+
+    let fleet = Fleet::with(0, at(&redis), &account).await;
+    let node = fleet.setup(at(&redis)).start_empty().await;
+    let imported = node.command(&["store", "import", &file], "");
+    assert!(imported.status.success(), "{imported:?}");
+    let back = folder.path().join("back.jsonl").display().to_string();
+    let exported = node.command(&["store", "export", &back], "");
+
+    assert!(exported.status.success(), "{exported:?}");
+    node.call(&Call::get("/x").bearer(&key.key))
+        .await
+        .expect(200);
+}
+
+/// The Redis of the example, but for its place and port, and the account of the gateway there.
+fn redis_of_the_example(folder: &Path) -> (RedisServer, String) {
+    let file = |name: &str, content: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let users = include_str!("../../deploy/redis-users.acl");
+    let users = file("users.acl", &users.replace("PASSWORD", "hunter2"));
+    let password = file("password", "hunter2\n");
+    let mut redis = RedisBuilder::default().setting(format!("aclfile {users}"));
+    for line in include_str!("../../deploy/redis.conf").lines() {
+        // The rest is where it stands.
+        if !["#", "bind", "port", "dir", "aclfile"]
+            .iter()
+            .any(|it| line.starts_with(it))
+        {
+            redis = redis.setting(line);
+        }
+    }
+    let account = format!("user = \"gateway\"\npassword_file = {password:?}\n");
+    (redis.start(), account)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ impl Redirect {
     pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
         let to = section.required("to", "\"https://www.example.com\"");
         let status = section.value("status").and_then(|value| {
-            let status = value.count(&(300..=399_u16))?;
+            let status = value.count(&(0..=999_u16))?;
             let known = matches!(status, 301 | 302 | 303 | 307 | 308);
             if !known {
                 value.wrong(

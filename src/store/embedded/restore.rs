@@ -18,7 +18,7 @@ use crate::store::{Revival, RevivalReport};
 #[non_exhaustive]
 pub enum RestoreError {
     /// There is a store at the place to restore to.
-    #[error("{} exists already: move it away, or say that it is to be replaced", path.display())]
+    #[error("{} exists already: add --replace to put the backup in its place", path.display())]
     Exists {
         /// Which file.
         path: PathBuf,

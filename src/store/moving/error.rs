@@ -50,7 +50,7 @@ pub enum ImportError {
     },
     /// Lines are missing, or there are too many.
     #[error(
-        "it is not whole: it has {found} items, and says {said}; make it again, or mend its last line"
+        "it is not whole: it has {found} records, and says {said}; make it again, or mend its last line"
     )]
     Count {
         /// How many there are.

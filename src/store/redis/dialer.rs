@@ -64,8 +64,13 @@ impl Dialer {
     ) -> Result<Connection, Fault> {
         let dialled = tokio::time::timeout(self.patience, self.greeted(address)).await;
         let Ok(dialled) = dialled else {
+            let doubt = if self.tls.is_some() {
+                "; does it speak TLS, as [store] url says?"
+            } else {
+                ""
+            };
             return Err(Fault::Unasked(format!(
-                "redis at {address} does not answer"
+                "redis at {address} does not answer{doubt}"
             )));
         };
         let (pipe, driver) = dialled.map_err(|fault| fault.at(address))?;

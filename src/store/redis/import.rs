@@ -123,9 +123,9 @@ fn put_user(
     let (keys, id) = (&session.keys, user.id.to_string());
     let mut set = redis::cmd("SET");
     set.arg(keys.user(user.id)).arg(json(user)?);
-    let mut address = redis::cmd("SET");
-    address.arg(keys.email(&user.email)).arg(&id);
-    commands.extend([set, address, add(keys.users(), 0, id.clone())]);
+    let mut index = redis::cmd("SET");
+    index.arg(keys.email(&user.email)).arg(&id);
+    commands.extend([set, index, add(keys.users(), 0, id.clone())]);
     if is_admin(user) {
         let mut admin = redis::cmd("SADD");
         admin.arg(keys.admins()).arg(id);

@@ -230,7 +230,7 @@ pub(super) fn new_store() -> String {
 fn store_id(text: &str) -> Result<StoreId, Fault> {
     if text == BEING_FILLED {
         return Err(Fault::Unasked(
-            "the store in redis is being filled by `store import`; if that was broken off, remove its keys and import again"
+            "the store in redis is being filled by `store import`; if that was broken off, remove all keys that begin with its key_prefix in braces, and import again"
                 .to_owned(),
         ));
     }

@@ -135,7 +135,7 @@ impl Reply {
         self
     }
 
-    /// The answer is this refusal, as RFC 9457 and the contract have it.
+    /// The answer is this refusal, as RFC 9457 and docs/api.md have it.
     #[track_caller]
     pub(crate) fn refused(self, status: u16, code: &str) -> Self {
         assert_eq!(self.code, Some(code), "{}", self.status);
