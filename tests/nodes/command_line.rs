@@ -126,17 +126,6 @@ async fn the_redis_of_the_example_has_what_nodes_need_and_lets_them_do_no_more()
             .unwrap()
             .contains("no replica")
     );
-    let moved = file("moved.jsonl", "");
-    std::fs::remove_file(&moved).unwrap();
-    let exported = here.command(&["store", "export", &moved], "");
-    assert!(exported.status.success(), "{exported:?}");
-    let url = format!("url = \"redis://{}/1\"\n{account}", at(&redis));
-    let (_folder, elsewhere) = fleet.setup(at(&redis)).store(&url).write();
-    let imported = command(&elsewhere)
-        .args(["store", "import", &moved])
-        .output()
-        .unwrap();
-    assert!(imported.status.success(), "{imported:?}");
     for node in &fleet.nodes {
         let log = node.node().log.text();
         assert!(!log.contains("NOPERM") && !log.contains("ACL"), "{log}");
