@@ -55,7 +55,7 @@ async fn keys_that_are_all_good_fill_the_cache_with_little() {
     let flooded = flooded().await;
     let owner = flooded.world.administrator().clone();
     let mut keys = Vec::new();
-    for _ in 0..500 {
+    for _ in 0..100 {
         keys.push(new_key(&flooded, &owner).await);
     }
     let mut wire = flooded.world.wire().await;
