@@ -34,7 +34,7 @@ use self::world::{Tally, World};
 
 const RUNS: u64 = 2000;
 /// Within so many runs every broken rule must be found.
-const RUNS_TO_FIND: u64 = 3000;
+const RUNS_TO_FIND: u64 = 10_000;
 
 #[test]
 fn no_promise_of_revocation_is_broken_whatever_fails() {
