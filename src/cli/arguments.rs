@@ -274,7 +274,8 @@ Example, from one configuration's store to another's:
     /// Fill an empty store with what was exported
     #[command(after_help = "\
 All sessions end. API keys that were revoked since the export was made work again: they are printed, so
-that they can be revoked again. Either everything is imported or nothing.
+that they can be revoked again. Either everything is imported, or no node begins on the store. Start the
+nodes afterwards: one that runs already takes it for another store than its own.
 
 Example:
   dariet-gateway store import users.jsonl --config new.toml")]

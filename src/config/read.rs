@@ -129,7 +129,10 @@ fn whole(path: &Path) -> Result<(String, String), Mistakes> {
     let name = path.display().to_string();
     let text = text_of(path).map_err(|error| {
         let message = format!("the configuration cannot be read: {error}");
-        let way_out = "name a TOML file with --config or DARIET_CONFIG";
+        let way_out = match error.kind() {
+            io::ErrorKind::PermissionDenied => "let the user who runs this read the file",
+            _ => "name a TOML file with --config or DARIET_CONFIG",
+        };
         Mistakes::whole_file(&name, message, way_out)
     })?;
     Ok((name, text))

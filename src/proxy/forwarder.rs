@@ -144,6 +144,7 @@ impl Forwarder {
         let handshake = (is_tunnel && inbound.version == Version::HTTP_2)
             .then(|| Handshake::begin(&mut inbound.headers))
             .flatten();
+        let claims_connection = claims_connection(&inbound.headers, AUTHORIZATION);
         let sending = Sending {
             forwarder: self,
             upstream,
@@ -151,14 +152,14 @@ impl Forwarder {
             exchange,
             request_id: inbound.request_id.header_value().clone(),
             deadlines,
-            // A tunnel needs a connection of its own.
-            protocol: if is_tunnel {
+            // A tunnel needs a connection of its own, and so does a proof that may hold for all of one.
+            protocol: if is_tunnel || claims_connection {
                 Protocol::Http1
             } else {
                 upstream.config.protocol
             },
             handshake,
-            claims_connection: claims_connection(&inbound.headers, AUTHORIZATION),
+            claims_connection,
         };
         let (is_head, upgrade) = (inbound.method == Method::HEAD, inbound.upgrade);
         let admission = admission.as_deref();

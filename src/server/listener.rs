@@ -34,7 +34,7 @@ pub enum ListenError {
         address: SocketAddr,
     },
     /// The system does not allow it.
-    #[error("{address} cannot be listened on")]
+    #[error("{address} cannot be listened on{}", way_out(.source))]
     Refused {
         /// The address.
         address: SocketAddr,
@@ -42,6 +42,16 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
+}
+
+fn way_out(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; for a port below 1024 give the gateway CAP_NET_BIND_SERVICE, as its systemd unit does"
+        }
+        io::ErrorKind::AddrNotAvailable => "; write an address that this machine has",
+        _ => "",
+    }
 }
 
 const BACKLOG: i32 = 4096;

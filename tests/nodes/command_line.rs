@@ -144,13 +144,14 @@ async fn the_redis_of_the_example_lets_an_export_in_and_out() {
     assert!(exported.status.success(), "{exported:?}");
 
     let fleet = Fleet::with(0, at(&redis), &account).await;
-    let node = fleet.setup(at(&redis)).start_empty().await;
-    let imported = node.command(&["store", "import", &file], "");
-    assert!(imported.status.success(), "{imported:?}");
+    let (_folder, config) = fleet.setup(at(&redis)).write();
     let back = folder.path().join("back.jsonl").display().to_string();
-    let exported = node.command(&["store", "export", &back], "");
+    for arguments in [["store", "import", &file], ["store", "export", &back]] {
+        let ran = command(&config).args(arguments).output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+    }
 
-    assert!(exported.status.success(), "{exported:?}");
+    let node = fleet.setup(at(&redis)).start_empty().await;
     node.call(&Call::get("/x").bearer(&key.key))
         .await
         .expect(200);

@@ -1,10 +1,13 @@
 //! What nodes on one store have in common, beside revocations.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::fleet::{Fleet, at, replica_of};
 use crate::redis_server::{RedisServer, until_following};
 use crate::support::message::Call;
+use crate::support::node::command;
 use crate::support::within;
 use crate::support::world::World;
 
@@ -202,16 +205,53 @@ async fn a_store_moves_from_a_file_to_redis_and_back_without_loss() {
     embedded.log_out(&user).await;
     ok(&embedded.command(&["store", "export", &first], ""));
 
+    // A node that had begun on the empty store would never believe in another.
+    let (_folder, config) = fleet.setup(at(&redis)).write();
+    let run = |arguments| command(&config).args(arguments).output().unwrap();
+    ok(&run(["store", "import", &first]));
+    ok(&run(["store", "export", &second]));
     let shared = fleet.setup(at(&redis)).start_empty().await;
-    let refused = shared.command(&["store", "import", &first], "");
-    assert!(refused.status.success(), "{refused:?}");
-    ok(&shared.command(&["store", "export", &second], ""));
 
     assert_eq!(records(&first), records(&second));
     let call = Call::get("/x").bearer(&key.key);
     shared.call(&call).await.expect(200);
     let call = Call::get("/x").bearer(&gone.key);
     assert_eq!(shared.call(&call).await.refusal().1, "key_revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_manual_names_every_metric_and_no_other() {
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(1, at(&redis)).await;
+    let embedded = crate::support::setup::Setup::before(fleet.service.address)
+        .start()
+        .await;
+
+    let mut told = metrics(&embedded.metrics().await);
+    told.extend(metrics(&fleet.nodes[0].metrics().await));
+
+    let manual = include_str!("../../docs/operations.md");
+    let is_metric = |word: &&str| {
+        word.starts_with("dariet_") && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            // Only where there is a [mail].
+            && !word.starts_with("dariet_mails_")
+    };
+    let named: BTreeSet<_> = manual.split('`').filter(is_metric).collect();
+    let told: BTreeSet<_> = told.iter().map(String::as_str).collect();
+    assert_eq!(named, told);
+}
+
+/// The names of the metrics in an answer, as they are queried.
+fn metrics(answer: &str) -> BTreeSet<String> {
+    let types = answer
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
+    let names = types.map(|line| match line.split_once(' ') {
+        Some((name, "counter")) => format!("{name}_total"),
+        Some((name, _)) => name.to_owned(),
+        None => line.to_owned(),
+    });
+    names.collect()
 }
 
 fn ok(output: &std::process::Output) {
