@@ -171,7 +171,10 @@ fn the_log_is_capped() {
 
 #[test]
 fn a_server_that_was_started_again_is_another_with_the_same_store() {
-    let mut server = RedisBuilder::default().setting("appendonly yes").start();
+    let mut server = RedisBuilder::default()
+        .setting("appendonly yes")
+        .setting("appendfsync always")
+        .start();
     let (store, first) = opened(&settings(&server.url()));
     let made: Made = store.clone();
     wait(given(&made, &[&admin("ada")]));
