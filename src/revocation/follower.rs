@@ -240,6 +240,14 @@ impl Follower {
     }
 
     fn connected(&mut self, beat: Beat) {
+        // What was heard of from that one must not be forgotten: it may be the right one after all.
+        if !self.is_settled
+            && self.store.is_some()
+            && beat.store.is_some_and(|it| Some(it) != self.store)
+        {
+            self.store = None;
+            self.doubt = Some(Doubt::Replaced);
+        }
         let Some(store) = self.same_store(&beat) else {
             return;
         };
@@ -348,9 +356,6 @@ impl Follower {
         self.pending = None;
         self.unsure_since = None;
         self.phase = Phase::Apart;
-        if !self.is_settled {
-            (self.store, self.server, self.doubt) = (None, None, None);
-        }
     }
 
     fn open_when_sent(&mut self) {

@@ -446,9 +446,23 @@ fn a_store_that_was_never_believed_binds_nobody() {
         &mut follower,
         &[
             (connect(0), Some(Heard::Connected(beat(3)))),
-            (Step::Open, None),
             (Step::Beat, Some(answered(beat(3), 2000))),
-            (Step::Confirm { since: at(2000) }, None),
+            (
+                Step::Doubt(Doubt::Replaced),
+                Some(Heard::ToSendAgain([].into())),
+            ),
+            (Step::Open, None),
+            (Step::Recheck, Some(Heard::Done)),
+            (Step::Beat, Some(answered(beat(3), 2100))),
+            (confirm(2100), None),
+        ],
+    );
+    follower.heard(Heard::Lost);
+    run(
+        &mut follower,
+        &[
+            (connect(0), Some(Heard::Connected(other()))),
+            (Step::Replace, None),
         ],
     );
 }
