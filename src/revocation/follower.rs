@@ -17,7 +17,7 @@ use crate::store::{Beat, Entry, ServerId, StoreId};
 /// was sent. Wherever something may have been missed or lost (a gap, a log that was trimmed or goes
 /// back, another server, another history) everything is doubted: no admission made before admits
 /// again, what was revoked of late is sent again, what is in flight is checked, and only then can
-/// knowledge be fresh again. Another store than the first is never believed.
+/// knowledge be fresh again. Another store than the first that was believed never is.
 #[derive(Debug)]
 pub struct Follower {
     pace: Pace,
@@ -26,6 +26,8 @@ pub struct Follower {
     due: VecDeque<Step>,
     store: Option<StoreId>,
     server: Option<ServerId>,
+    /// Whether anything was ever confirmed: until then nothing rests on the store that answered.
+    is_settled: bool,
     /// The number of the last change that was applied.
     applied: u64,
     /// Why everything is to be doubted, until that is done.
@@ -190,6 +192,7 @@ impl Follower {
             due: VecDeque::new(),
             store: None,
             server: None,
+            is_settled: false,
             applied: 0,
             doubt: None,
             pending: None,
@@ -237,6 +240,14 @@ impl Follower {
     }
 
     fn connected(&mut self, beat: Beat) {
+        // What was heard of from that one must not be forgotten: it may be the right one after all.
+        if !self.is_settled
+            && self.store.is_some()
+            && beat.store.is_some_and(|it| Some(it) != self.store)
+        {
+            self.store = None;
+            self.doubt = Some(Doubt::Replaced);
+        }
         let Some(store) = self.same_store(&beat) else {
             return;
         };
@@ -372,6 +383,7 @@ impl Follower {
         {
             self.pending = None;
             self.failures = 0;
+            self.is_settled = true;
             self.due.push_back(Step::Confirm { since });
         }
     }

@@ -223,10 +223,12 @@ impl World {
             self.servers[self.primary].restart(run, data);
             self.weigh();
         }
-        // A node that began with another store than the right one needs an operator.
+        // A node that began with another store than the right one needs an operator; its answers may be on
+        // their way.
         for index in 0..self.nodes.len() {
-            let store = self.nodes[index].store;
-            if store.is_some_and(|store| store != store_id(0)) {
+            let node = &self.nodes[index];
+            let began = node.store.or(node.heard_of);
+            if began.is_some_and(|store| store != store_id(0)) {
                 self.restart_node(index);
             }
         }

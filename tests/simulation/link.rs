@@ -98,8 +98,10 @@ impl World {
     }
 
     fn confirm(&mut self, node: usize, since: Duration) {
-        self.nodes[node].applier.freshness.confirm(since);
-        self.nodes[node].is_replaced = false;
+        let parts = &mut self.nodes[node];
+        parts.applier.freshness.confirm(since);
+        parts.store = parts.store.or(parts.heard_of);
+        parts.is_replaced = false;
         self.check_sent_again(node);
     }
 
@@ -273,7 +275,7 @@ impl World {
         if let Heard::Connected(beat) | Heard::Beat { beat, .. } = &heard {
             let node = &mut self.nodes[to.node];
             node.follows = Some(beat.server.clone());
-            node.store = node.store.or(beat.store);
+            node.heard_of = beat.store;
         }
         let heard = self.bent(to.node, heard);
         self.tell(|| format!("node {}: heard {heard:?}", to.node));

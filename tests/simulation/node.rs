@@ -51,7 +51,8 @@ pub(crate) struct Node {
     /// The last change that it applied, and that a beat promised; kept to break a rule.
     pub(crate) applied: u64,
     pub(crate) promised: u64,
-    /// The store that it began with.
+    /// The store that answered last, and the first that it believed.
+    pub(crate) heard_of: Option<StoreId>,
     pub(crate) store: Option<StoreId>,
     /// Counts the steps of the link: what answers an older one is too late.
     pub(crate) attempt: u64,
@@ -97,6 +98,7 @@ impl Node {
             follows: None,
             applied: 0,
             promised: 0,
+            heard_of: None,
             store: None,
             attempt: 0,
             knows: Vec::new(),

@@ -424,3 +424,45 @@ fn many_are_sent_again_in_few_steps() {
     assert_eq!((steps, sent), (3, many));
     assert_eq!(follower.next_step(), Step::Recheck, "after it was opened");
 }
+
+#[test]
+fn a_store_that_was_never_believed_binds_nobody() {
+    let other = || Beat {
+        store: Some(StoreId(uuid::Uuid::from_u128(2))),
+        ..unsure(7)
+    };
+    let mut follower = Follower::new(PACE);
+    run(
+        &mut follower,
+        &[
+            (connect(0), Some(Heard::Connected(other()))),
+            (Step::Open, None),
+            (Step::Beat, Some(answered(other(), 1000))),
+        ],
+    );
+    follower.heard(Heard::Lost);
+
+    run(
+        &mut follower,
+        &[
+            (connect(0), Some(Heard::Connected(beat(3)))),
+            (Step::Beat, Some(answered(beat(3), 2000))),
+            (
+                Step::Doubt(Doubt::Replaced),
+                Some(Heard::ToSendAgain([].into())),
+            ),
+            (Step::Open, None),
+            (Step::Recheck, Some(Heard::Done)),
+            (Step::Beat, Some(answered(beat(3), 2100))),
+            (confirm(2100), None),
+        ],
+    );
+    follower.heard(Heard::Lost);
+    run(
+        &mut follower,
+        &[
+            (connect(0), Some(Heard::Connected(other()))),
+            (Step::Replace, None),
+        ],
+    );
+}
