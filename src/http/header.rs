@@ -1,6 +1,7 @@
 //! Names of headers that the `http` crate has no constant for, their lists, and their disguises.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use memchr::memchr;
 
 use super::octet::trim;
 
@@ -36,10 +37,18 @@ pub fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &
 
 /// The elements of one list.
 pub fn elements_of(list: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    list.as_bytes()
-        .split(|byte| *byte == b',')
-        .map(trim)
-        .filter(|element| !element.is_empty())
+    let mut rest = Some(list.as_bytes());
+    let split = std::iter::from_fn(move || {
+        let list = rest?;
+        // A token is long, and stands in no list.
+        let (element, behind) = match memchr(b',', list).and_then(|at| list.split_at_checked(at)) {
+            Some((element, behind)) => (element, behind.get(1..)),
+            None => (list, None),
+        };
+        rest = behind;
+        Some(element)
+    });
+    split.map(trim).filter(|element| !element.is_empty())
 }
 
 /// Whether a list under `name` holds `element`, in any case.

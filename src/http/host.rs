@@ -1,6 +1,8 @@
-use http::uri::Authority;
 use http::{HeaderValue, Version, header, request};
 
+use memchr::memchr;
+
+use super::octet::is_host_name;
 use super::{ApiError, Code};
 
 /// The host that a request asks for.
@@ -63,24 +65,49 @@ impl Host {
     }
 
     fn parse(value: &HeaderValue) -> Result<Self, HostError> {
-        let bytes = value.as_bytes();
-        let authority = Authority::try_from(bytes).map_err(|_| HostError::Form)?;
-        let port = authority.as_str().strip_prefix(authority.host());
-        if bytes.contains(&b'@') || !port.is_some_and(is_port) {
+        let port = behind_name(value.as_bytes()).ok_or(HostError::Form)?;
+        if !is_port(port) {
             return Err(HostError::Form);
         }
         Ok(Self(value.clone()))
     }
 }
 
-/// What may stand behind a name: nothing, or a colon and a port. `Authority` takes any text there, and
-/// a service may take it for a part of the name.
-fn is_port(text: &str) -> bool {
-    let Some(port) = text.strip_prefix(':') else {
+/// What stands behind the name or the address that `text` begins with.
+///
+/// Narrower than RFC 3986 §3.2.2, as [`is_host_name`] is: a list or a path must not pass for a name.
+fn behind_name(text: &[u8]) -> Option<&[u8]> {
+    let (name, rest) = match text.strip_prefix(b"[") {
+        Some(literal) => {
+            let (address, rest) = literal.split_at_checked(memchr(b']', literal)?)?;
+            let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+            if !address.iter().all(is_address) {
+                return None;
+            }
+            (address, rest.get(1..)?)
+        }
+        None => {
+            let (name, rest) = text.split_at_checked(memchr(b':', text).unwrap_or(text.len()))?;
+            if !is_host_name(name) {
+                return None;
+            }
+            (name, rest)
+        }
+    };
+    (!name.is_empty()).then_some(rest)
+}
+
+/// What may stand behind a name: nothing, or a colon and a port. A service may take anything else for
+/// a part of the name.
+fn is_port(text: &[u8]) -> bool {
+    let Some(port) = text.strip_prefix(b":") else {
         return text.is_empty();
     };
-    port.bytes().all(|byte| byte.is_ascii_digit())
-        && (port.is_empty() || port.parse::<u16>().is_ok())
+    let digits = port.iter().try_fold(0_u16, |port, digit| {
+        let digit = digit.is_ascii_digit().then(|| u16::from(digit - b'0'))?;
+        port.checked_mul(10)?.checked_add(digit)
+    });
+    digits.is_some()
 }
 
 /// A dot at the end names the same host (RFC 1034 §3.1), and must not lead past its rules.
@@ -144,6 +171,17 @@ mod tests {
             "a:http",
             "a:+80",
             "a:65536",
+            "a:99999999999999999999",
+            "",
+            ":80",
+            "a%41",
+            "a,b",
+            "[]",
+            "[::1",
+            "[::1]x",
+            "[::1]:80:80",
+            "[a]b:1]",
+            "::1",
             "a:80:80",
         ] {
             assert_eq!(

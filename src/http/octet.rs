@@ -26,6 +26,12 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         .all(|&byte| HOST.get(usize::from(byte)).copied().unwrap_or(false))
 }
 
+/// Whether a text is the name of a host, or nothing.
+pub(super) fn is_host_name(name: &[u8]) -> bool {
+    name.iter()
+        .all(|&byte| NAME.get(usize::from(byte)).copied().unwrap_or(false))
+}
+
 /// The value of a hexadecimal digit.
 #[inline]
 pub(super) const fn hex_digit(byte: u8) -> Option<u8> {
@@ -59,6 +65,7 @@ pub(super) fn trim(mut text: &[u8]) -> &[u8] {
 }
 
 static TOKEN: [bool; 256] = letters_digits_and(b"!#$%&'*+-.^_`|~");
+static NAME: [bool; 256] = letters_digits_and(b"-._~");
 static HOST: [bool; 256] = letters_digits_and(b"-._~%:[]");
 
 #[expect(

@@ -28,6 +28,8 @@ use super::{ApiError, Code};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NormalPath<'a> {
     text: Cow<'a, str>,
+    /// Whether it stands as it is read: without `%` and `;`.
+    is_plain: bool,
     has_parameters: bool,
     has_encoded_slash: bool,
 }
@@ -84,13 +86,16 @@ impl<'a> NormalPath<'a> {
         if is_plainly_normal(raw.as_bytes()) {
             return Ok(Self {
                 text: Cow::Borrowed(raw),
+                is_plain: true,
                 has_parameters: false,
                 has_encoded_slash: false,
             });
         }
         let text = normalise(raw)?;
+        let has_parameters = text.contains(';') || text.contains("%3B");
         Ok(Self {
-            has_parameters: text.contains(';') || text.contains("%3B"),
+            is_plain: !has_parameters && !text.contains('%'),
+            has_parameters,
             has_encoded_slash: text.contains("%2F"),
             text: if text == raw {
                 Cow::Borrowed(raw)
@@ -127,9 +132,7 @@ impl<'a> NormalPath<'a> {
     /// `/reports` or `/@me` to a public `/`.
     #[must_use]
     pub fn is_below(&self, prefix: &str) -> bool {
-        let is_plain =
-            !self.has_parameters && !self.text.contains('%') && !prefix.contains(['%', ';']);
-        if is_plain {
+        if self.is_plain && !prefix.bytes().any(|byte| matches!(byte, b'%' | b';')) {
             let rest = self.text.strip_prefix(prefix);
             return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         }
@@ -141,7 +144,7 @@ impl<'a> NormalPath<'a> {
     /// The path as the most generous backend reads it, segment by segment: what rules are looked up by.
     #[must_use]
     pub fn reading(&self) -> Cow<'_, [u8]> {
-        if !self.has_parameters && !self.text.contains('%') {
+        if self.is_plain {
             return Cow::Borrowed(self.text.as_bytes());
         }
         Cow::Owned(Reading::of(&self.text).collect())
@@ -179,6 +182,7 @@ impl<'a> NormalPath<'a> {
     pub fn into_owned(self) -> NormalPath<'static> {
         NormalPath {
             text: Cow::Owned(self.text.into_owned()),
+            is_plain: self.is_plain,
             has_parameters: self.has_parameters,
             has_encoded_slash: self.has_encoded_slash,
         }

@@ -80,6 +80,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // One record, most often: the kernel takes it for less than a list.
+        if let [only] = bufs {
+            return self.poll_write(cx, only);
+        }
         self.refuse_cut()?;
         let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
         self.poll_written(cx, written)

@@ -31,9 +31,9 @@ pub struct AccessBuffer {
 }
 
 /// Handed to the writer when it has grown to this, or when [`AccessBuffer::flush`] is called.
-const BUFFER_BYTES: usize = 32 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
 /// Buffers that may wait for a slow disk or pipe; beyond it lines are dropped and counted.
-const WAITING_BUFFERS: usize = 256;
+const WAITING_BUFFERS: usize = 128;
 
 impl AccessLog {
     /// Starts a thread that writes to standard output.
