@@ -43,7 +43,7 @@ use crate::http::{
     ApiError, Client, ClientBody, Code, Host, NormalPath, OfferedProtocols, Place, RequestId,
     Upgrade, check_values, forwarded, offered_protocols, read_credential, upgrade_of,
 };
-use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Waiting};
+use crate::proxy::{Answer, Exchange, Forwarder, Inbound, ProxyError, RequestBody, Waiting};
 use crate::revocation::{Admission, Alarm, NotFresh, Watch};
 use crate::telemetry::{AccessBuffer, RouteCounts, WorkerMetrics};
 
@@ -156,7 +156,7 @@ impl Gateway {
         let exchange = Rc::clone(&record.exchange);
         let mut body = RequestBody::new(body, exchange, self.shared.body_timeout);
         if api::OWN.iter().any(|own| path.is_below(own)) {
-            return self.answer_itself(head, body, record).await;
+            return Box::pin(self.answer_itself(head, body, record)).await;
         }
         let name = host.as_ref().map(Host::name);
         let (route, upstream, target) = match self.lead(&head, name, &path, record).await? {
@@ -237,18 +237,31 @@ impl Gateway {
         Ok(Some((admission, found.place)))
     }
 
-    async fn forward(
-        &self,
+    /// Sends the request, and waits for its answer unless its alarm comes first.
+    ///
+    /// What is waited for is boxed, as are the API and the look-up: futures are moved when they begin, and
+    /// each one around this would be larger by several times its size.
+    fn forward<'a>(
+        &'a self,
         admitted: Admitted<Inbound>,
+        record: &'a mut Record,
+    ) -> impl Future<Output = Result<Answer, ApiError>> + 'a {
+        let forwarding = self.forwarder.forward(admitted).map(Box::pin);
+        async move {
+            let forwarded = match forwarding {
+                Ok(forwarding) => watched(&record.exchange, forwarding).await,
+                Err(error) => Ok(Err(error)),
+            };
+            Self::answered(forwarded, record)
+        }
+    }
+
+    /// The answer, or why there is none.
+    fn answered(
+        forwarded: Result<Result<Answer, ProxyError>, Alarm>,
         record: &mut Record,
     ) -> Result<Answer, ApiError> {
-        let exchange = Rc::clone(&record.exchange);
-        // Boxed, as are the API and the look-up: futures are moved when they begin, and each one
-        // around this would be larger by several times its size.
-        let forwarded = match self.forwarder.forward(admitted) {
-            Ok(forwarding) => watched(&exchange, Box::pin(forwarding)).await,
-            Err(error) => Ok(Err(error)),
-        };
+        let exchange = &record.exchange;
         let error = match forwarded {
             Ok(Ok(answer)) => return Ok(answer),
             // The body was cut off by us, and the upstream's connection with it.
