@@ -43,7 +43,7 @@ use crate::http::{
     ApiError, Client, ClientBody, Code, Host, NormalPath, OfferedProtocols, Place, RequestId,
     Upgrade, check_values, forwarded, offered_protocols, read_credential, upgrade_of,
 };
-use crate::proxy::{Answer, Exchange, Forwarder, Inbound, RequestBody, Waiting};
+use crate::proxy::{Answer, Exchange, Forwarder, Inbound, ProxyError, RequestBody, Waiting};
 use crate::revocation::{Admission, Alarm, NotFresh, Watch};
 use crate::telemetry::{AccessBuffer, RouteCounts, WorkerMetrics};
 
@@ -260,6 +260,8 @@ impl Gateway {
             Err(Alarm::TimedOut) if exchange.waiting() == Waiting::Request => {
                 Code::RequestTimeout.into()
             }
+            // No news of the upstream, and nothing that anybody should look into.
+            Ok(Err(error @ ProxyError::Client)) => error.into(),
             Err(Alarm::TimedOut) => {
                 exchange.too_late();
                 record.log_failure(&TooSlow);

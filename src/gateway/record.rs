@@ -141,7 +141,8 @@ impl Record {
         tracing::warn!(
             error,
             request_id = self.request_id.as_str(),
-            upstream = self.upstream.map(|index| upstreams.name(index)),
+            upstream = upstreams.name(upstream),
+            untold = (untold > 0).then_some(untold),
             "upstream gave no answer"
         );
     }
@@ -153,6 +154,9 @@ impl Record {
         // The target's counts where it names one, whatever `Host` says (RFC 9112 §3.2.2).
         let by_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
         if let Some(host) = self.target.host().or_else(by_header) {
+        let Some(untold) = upstreams.may_tell(upstream) else {
+            return;
+        };
             line.text("host", host);
         }
         // The query may hold what is nobody's business.

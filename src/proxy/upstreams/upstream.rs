@@ -14,6 +14,7 @@ use super::server::{Server, Target};
 use crate::config::{self, ServerAddress};
 use crate::proxy::UpstreamTlsError;
 use crate::proxy::tls::ServerTls;
+use crate::telemetry::Seldom;
 
 /// An upstream as all workers see it.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Upstream {
     sent_again: [AtomicU64; Again::ALL.len()],
     pub(super) over_budget: AtomicU64,
     pub(super) failed_lookups: AtomicU64,
+    /// Log lines of requests that got no answer.
+    pub(super) untold: Seldom,
     /// Nothing where no server is `https://`.
     tls: Option<ServerTls>,
     began: Instant,
@@ -88,6 +91,7 @@ impl Upstream {
             sent_again: Default::default(),
             over_budget: AtomicU64::new(0),
             failed_lookups: AtomicU64::new(0),
+            untold: Seldom::default(),
             config: config.clone(),
             tls,
             began: Instant::now(),
