@@ -106,7 +106,11 @@ impl Gateway {
     pub async fn answer(self: &Rc<Self>, request: Request<ClientBody>, peer: &Peer) -> Reply {
         let (head, body) = request.into_parts();
         let address = peer.address.ip();
-        let client = forwarded::client(address, &self.shared.trusted_proxies, &head.headers);
+        let client = if peer.is_unnamed {
+            Client::direct(address)
+        } else {
+            forwarded::client(address, &self.shared.trusted_proxies, &head.headers)
+        };
         let request_id = RequestId::of(&head.headers, &client);
         let mut record = self.record(&head, client.address, request_id);
         let received = Received { head, body, client };

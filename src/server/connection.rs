@@ -36,9 +36,11 @@ async fn open(
 ) -> Option<Serving> {
     let settings = worker.settings();
     let deadline = Instant::now() + settings.handshake_timeout;
-    let address = client_address(&tcp, address, listen, (deadline, &worker.gateway())).await?;
+    let whose = client_address(&tcp, address, listen, (deadline, &worker.gateway())).await?;
+    let address = whose.address;
     let member = settings.crowds.enter(address.ip());
-    if member.is_none() && !worker.gateway().trusts(address.ip()) {
+    let may_crowd = !whose.is_unnamed && worker.gateway().trusts(address.ip());
+    if member.is_none() && !may_crowd {
         let refused = &worker.metrics.crowded_out;
         refused.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(peer.ip = %address.ip(), "connection refused: too many of its address");
@@ -47,6 +49,7 @@ async fn open(
     let line = Line::new(&worker.watch, settings.write_timeout, member);
     let mut peer = Peer::new(address, listen.scheme);
     peer.tls_port = listen.redirect;
+    peer.is_unnamed = whose.is_unnamed;
     let socket = Socket::new(tcp, Rc::clone(&line));
     if listen.scheme == Scheme::Http {
         return Some(Box::pin(http1::serve(socket, line, peer, worker)));
