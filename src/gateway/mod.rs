@@ -40,8 +40,8 @@ use crate::auth::Admitted;
 use crate::config::Access;
 use crate::domain::Timestamp;
 use crate::http::{
-    ApiError, Client, ClientBody, Code, Host, NormalPath, OfferedProtocols, Place, RequestId,
-    Upgrade, check_values, forwarded, offered_protocols, read_credential, upgrade_of,
+    ApiError, Client, ClientBody, Code, Host, NormalPath, OfferedProtocols, PathError, Place,
+    RequestId, Upgrade, check_values, forwarded, offered_protocols, read_credential, upgrade_of,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, ProxyError, RequestBody, Waiting};
 use crate::revocation::{Admission, Alarm, NotFresh, Watch};
@@ -159,8 +159,11 @@ impl Gateway {
         let path = NormalPath::parse(target.path())?;
         let exchange = Rc::clone(&record.exchange);
         let mut body = RequestBody::new(body, exchange, self.shared.body_timeout);
-        if api::OWN.iter().any(|own| path.is_below(own)) {
+        if is_own(&path) {
             return self.answer_itself(head, body, record).await;
+        }
+        if path.before_hidden_end().as_ref().is_some_and(is_own) {
+            return Err(PathError::HiddenEnd.into());
         }
         let name = host.as_ref().map(Host::name);
         let (route, upstream, target) = match self.lead(&head, name, &path, record).await? {
@@ -319,6 +322,10 @@ struct Received {
 /// `delete` is no `DELETE` to our rules, but to services that read methods in any case (Django, Werkzeug).
 fn refuse_method(method: &Method) -> Result<(), ApiError> {
     if matches!(*method, Method::CONNECT | Method::TRACE) {
+fn is_own(path: &NormalPath<'_>) -> bool {
+    api::OWN.iter().any(|own| path.is_below(own))
+}
+
         return Err(Code::NotImplemented.into());
     }
     if method
