@@ -332,6 +332,7 @@ impl Sending<'_> {
                         return Err(error);
                     }
                     last = Some(error);
+                Err(error @ ProxyError::Spent { .. }) => return Err(error),
                 }
             }
         }
