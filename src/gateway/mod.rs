@@ -297,6 +297,7 @@ impl Gateway {
         Record::begin(self, head, client, request_id, exchange)
     }
 
+        exchange.set_pace(self.shared.pace);
     fn own_route(&self) -> usize {
         self.shared.names.len().saturating_sub(2)
     }

@@ -46,10 +46,11 @@ async fn open(
         tracing::debug!(peer.ip = %address.ip(), "connection refused: too many of its address");
         return None;
     }
-    let line = Line::new(&worker.watch, settings.write_timeout, member);
+    let patience = (settings.write_timeout, settings.pace);
+    let line = Line::new(&worker.watch, patience, member);
     let mut peer = Peer::new(address, listen.scheme);
-    peer.tls_port = listen.redirect;
     peer.is_unnamed = whose.is_unnamed;
+    peer.tls_port = listen.redirect;
     let socket = Socket::new(tcp, Rc::clone(&line));
     if listen.scheme == Scheme::Http {
         return Some(Box::pin(http1::serve(socket, line, peer, worker)));

@@ -341,6 +341,7 @@ async fn give_data(
         }
     }
     Ok(if is_last {
+        body.exchange().moved(part.len());
         Given::Done(Ending::Ours)
     } else {
         Given::More
