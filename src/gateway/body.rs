@@ -191,7 +191,12 @@ impl Body for GatewayBody {
             return Poll::Ready(Some(Err(error)));
         }
         match self.poll_source(cx) {
-            Poll::Ready(polled) => {
+            Poll::Ready(mut polled) => {
+                if let Some(Ok(frame)) = &mut polled
+                    && let Some(trailers) = frame.trailers_mut()
+                {
+                    self.record.strip_trailers(trailers);
+                }
                 self.passed(&polled);
                 Poll::Ready(polled)
             }

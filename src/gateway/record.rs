@@ -112,6 +112,16 @@ impl Record {
 
     /// Whether the answer has a head alone.
     pub(super) fn is_head_alone(&self) -> bool {
+    /// Removes from the trailers of an answer what its head would not have either.
+    pub(super) fn strip_trailers(&self, trailers: &mut HeaderMap) {
+        let route = self.gateway.shared.routes.at(self.route);
+        let rules = route.map(|route| &route.config.response_headers);
+        self.gateway
+            .shared
+            .identity
+            .strip_answer_trailers(trailers, rules);
+    }
+
         self.method == Method::HEAD
     }
 

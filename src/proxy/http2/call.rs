@@ -298,6 +298,7 @@ impl Asked {
                 let _ = self.sending.send_data(Bytes::new(), true);
                 self.is_over = true;
             }
+            Piece::Trailers(trailers) if trailers.is_empty() => self.give(Piece::End),
             Piece::Trailers(trailers) => {
                 let _ = self.sending.send_trailers(trailers);
                 self.is_over = true;
