@@ -260,6 +260,8 @@ impl Gateway {
             Ok(Ok(answer)) => return Ok(answer),
             // The body was cut off by us, and the upstream's connection with it.
             Ok(Err(_)) if exchange.is_too_large() => Code::BodyTooLarge.into(),
+            // No news of the upstream, and nothing that anybody should look into.
+            Ok(Err(error @ ProxyError::Client)) => error.into(),
             Ok(Err(error)) => {
                 record.log_failure(&error);
                 error.into()
@@ -267,8 +269,6 @@ impl Gateway {
             Err(Alarm::TimedOut) if exchange.waiting() == Waiting::Request => {
                 Code::RequestTimeout.into()
             }
-            // No news of the upstream, and nothing that anybody should look into.
-            Ok(Err(error @ ProxyError::Client)) => error.into(),
             Err(Alarm::TimedOut) => {
                 exchange.too_late();
                 record.log_failure(&TooSlow);
@@ -282,7 +282,10 @@ impl Gateway {
                 record.end = Some(End::Cut);
                 NotFresh::Stale.into()
             }
-            Err(Alarm::Expired | Alarm::Stale) => Code::SessionExpired.into(),
+            Err(Alarm::Expired | Alarm::Stale) => {
+                record.end = Some(End::Cut);
+                Code::SessionExpired.into()
+            }
         };
         Err(error)
     }
@@ -294,10 +297,10 @@ impl Gateway {
         request_id: RequestId,
     ) -> Box<Record> {
         let exchange = Exchange::new(&self.kept.watch, None);
+        exchange.set_pace(self.shared.pace);
         Record::begin(self, head, client, request_id, exchange)
     }
 
-        exchange.set_pace(self.shared.pace);
     fn own_route(&self) -> usize {
         self.shared.names.len().saturating_sub(2)
     }
@@ -319,14 +322,14 @@ struct Received {
     client: Client,
 }
 
-/// `CONNECT` asks for a tunnel to anywhere, `TRACE` shows the client what we told the service of it. And
-/// `delete` is no `DELETE` to our rules, but to services that read methods in any case (Django, Werkzeug).
-fn refuse_method(method: &Method) -> Result<(), ApiError> {
-    if matches!(*method, Method::CONNECT | Method::TRACE) {
 fn is_own(path: &NormalPath<'_>) -> bool {
     api::OWN.iter().any(|own| path.is_below(own))
 }
 
+/// `CONNECT` asks for a tunnel to anywhere, `TRACE` shows the client what we told the service of it. And
+/// `delete` is no `DELETE` to our rules, but to services that read methods in any case (Django, Werkzeug).
+fn refuse_method(method: &Method) -> Result<(), ApiError> {
+    if matches!(*method, Method::CONNECT | Method::TRACE) {
         return Err(Code::NotImplemented.into());
     }
     if method

@@ -55,8 +55,10 @@ pub(super) enum End {
     Cut,
     /// The upstream broke off or was too slow.
     Upstream,
-    /// The client went away or took nothing.
+    /// The client went away, took nothing or did not send what it should.
     Client,
+    /// The gateway could not go on.
+    Gateway,
 }
 
 impl Record {
@@ -110,8 +112,6 @@ impl Record {
         self.exchange.watched.renew(Arc::clone(admission));
     }
 
-    /// Whether the answer has a head alone.
-    pub(super) fn is_head_alone(&self) -> bool {
     /// Removes from the trailers of an answer what its head would not have either.
     pub(super) fn strip_trailers(&self, trailers: &mut HeaderMap) {
         let route = self.gateway.shared.routes.at(self.route);
@@ -122,6 +122,8 @@ impl Record {
             .strip_answer_trailers(trailers, rules);
     }
 
+    /// Whether the answer has a head alone.
+    pub(super) fn is_head_alone(&self) -> bool {
         self.method == Method::HEAD
     }
 
@@ -147,7 +149,13 @@ impl Record {
 
     /// Logs why the upstream gave no answer.
     pub(super) fn log_failure(&self, error: &(dyn std::error::Error + 'static)) {
+        let Some(upstream) = self.upstream else {
+            return;
+        };
         let upstreams = &self.gateway.shared.upstreams;
+        let Some(untold) = upstreams.may_tell(upstream) else {
+            return;
+        };
         tracing::warn!(
             error,
             request_id = self.request_id.as_str(),
@@ -164,9 +172,6 @@ impl Record {
         // The target's counts where it names one, whatever `Host` says (RFC 9112 §3.2.2).
         let by_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
         if let Some(host) = self.target.host().or_else(by_header) {
-        let Some(untold) = upstreams.may_tell(upstream) else {
-            return;
-        };
             line.text("host", host);
         }
         // The query may hold what is nobody's business.
@@ -246,6 +251,7 @@ impl End {
             Self::Cut => "cut",
             Self::Upstream => "upstream",
             Self::Client => "client",
+            Self::Gateway => "gateway",
         }
     }
 }

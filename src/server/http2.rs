@@ -341,6 +341,7 @@ async fn give_data(
         };
         body.exchange().go_on();
         let part = data.split_to(capacity.min(data.len()));
+        body.exchange().moved(part.len());
         let is_end = is_last && data.is_empty();
         if send.borrow_mut().send_data(part, is_end).is_err() {
             return Ok(Given::Done(Ending::Cancelled));
@@ -350,7 +351,6 @@ async fn give_data(
         }
     }
     Ok(if is_last {
-        body.exchange().moved(part.len());
         Given::Done(Ending::Ours)
     } else {
         Given::More

@@ -198,8 +198,8 @@ impl Call {
         let upload = self.upload.as_mut().ok_or_else(closed)?;
         let is_whole = upload.is_bodyless();
         let head = upload.head_alone().map_err(|_| closed())?;
-        let request = message::request(head, self.scheme);
-        let request = request.map_err(|error| SendError::Server(error.into()))?;
+        // What HTTP/2 cannot carry came from the client.
+        let request = message::request(head, self.scheme).map_err(|_| SendError::Client)?;
         let mut sender = self.seat.session.sender.clone();
         let asked = sender.send_request(request, is_whole).map_err(broken)?;
         upload.set_sent();

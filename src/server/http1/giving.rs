@@ -31,7 +31,9 @@ const LAST_CHUNK_END: &[u8] = b"\r\n0\r\n\r\n";
 impl Giving {
     pub(super) fn new(body: GatewayBody, framing: Framing, takes_trailers: bool) -> Self {
         let has_more = match framing {
-            Framing::None(_) | Framing::Length(0) => false,
+            Framing::None(_) => false,
+            // A service over HTTP/2 may say the end apart from the head.
+            Framing::Length(0) => !body.is_end_stream(),
             Framing::Length(_) | Framing::Chunked | Framing::UntilClose => true,
         };
         Self {
