@@ -159,11 +159,8 @@ impl Gateway {
         let path = NormalPath::parse(target.path())?;
         let exchange = Rc::clone(&record.exchange);
         let mut body = RequestBody::new(body, exchange, self.shared.body_timeout);
-        if is_own(&path) {
+        if is_own(&path)? {
             return self.answer_itself(head, body, record).await;
-        }
-        if path.before_hidden_end().as_ref().is_some_and(is_own) {
-            return Err(PathError::HiddenEnd.into());
         }
         let name = host.as_ref().map(Host::name);
         let (route, upstream, target) = match self.lead(&head, name, &path, record).await? {
@@ -322,8 +319,13 @@ struct Received {
     client: Client,
 }
 
-fn is_own(path: &NormalPath<'_>) -> bool {
-    api::OWN.iter().any(|own| path.is_below(own))
+fn is_own(path: &NormalPath<'_>) -> Result<bool, PathError> {
+    let owns = |path: &NormalPath<'_>| api::OWN.iter().any(|own| path.is_below(own));
+    match path.before_hidden_end() {
+        _ if owns(path) => Ok(true),
+        Some(other) if owns(&other) => Err(PathError::HiddenEnd),
+        _ => Ok(false),
+    }
 }
 
 /// `CONNECT` asks for a tunnel to anywhere, `TRACE` shows the client what we told the service of it. And
