@@ -350,11 +350,12 @@ async fn give_data(
             return Ok(Given::Done(Ending::Ours));
         }
     }
-    Ok(if is_last {
-        Given::Done(Ending::Ours)
-    } else {
-        Given::More
-    })
+    if !is_last {
+        return Ok(Given::More);
+    }
+    // A service over HTTP/2 may say the end in a frame without data.
+    let _ = send.borrow_mut().send_data(Bytes::new(), true);
+    Ok(Given::Done(Ending::Ours))
 }
 
 const fn reason(error: &BodyError) -> Reason {
