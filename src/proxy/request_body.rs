@@ -94,9 +94,10 @@ impl RequestBody {
     }
 
     /// Takes back what was taken, for another attempt at the request.
-    pub(super) fn put_back(&mut self, pieces: Vec<Bytes>) {
-        let pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
-        self.put_back.extend(pieces.rev());
+    pub(super) fn put_back(&mut self, taken: Bytes) {
+        if !taken.is_empty() {
+            self.put_back.push(taken);
+        }
     }
 
     fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<()> {

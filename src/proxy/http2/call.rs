@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::StatusCode;
@@ -46,14 +46,14 @@ struct Asked {
     is_over: bool,
 }
 
+/// A copy: what was read of a client may be a byte in a buffer of many thousands, and all of it would be kept.
 #[derive(Debug, Default)]
-struct Taken {
-    pieces: Vec<Bytes>,
-    length: usize,
-}
+struct Taken(BytesMut);
 
 /// Of a body so much is kept until the server has answered, should it not have acted on the request.
 const MAX_TAKEN: usize = 64 * 1024;
+/// Below this a piece is copied before it waits, for the same reason.
+const SMALL: usize = 1024;
 
 impl Call {
     pub(in crate::proxy) fn new(seat: Seat, scheme: Scheme) -> Self {
@@ -241,7 +241,7 @@ impl Call {
         let again = match self.taken.take() {
             Some(taken) if is_unprocessed => {
                 let upload = self.upload.take();
-                upload.map(|upload| (Again::Unsent, upload.unprocessed(taken.pieces)))
+                upload.map(|upload| (Again::Unsent, upload.unprocessed(taken.0.freeze())))
             }
             _ if is_unprocessed => None,
             _ => self.take_again(),
@@ -289,10 +289,14 @@ impl Asked {
         // The server may have reset the stream; its answer tells.
         match piece {
             Piece::Data(data, is_last) if data.is_empty() && !is_last => {}
-            Piece::Data(data, false) => self.piece = data,
-            Piece::Data(data, true) if !data.is_empty() => {
-                self.piece = data;
-                self.is_last = true;
+            Piece::Data(data, is_last) if !data.is_empty() => {
+                let is_small = data.len() < SMALL;
+                self.piece = if is_small {
+                    Bytes::copy_from_slice(&data)
+                } else {
+                    data
+                };
+                self.is_last = is_last;
             }
             Piece::Data(..) | Piece::End => {
                 let _ = self.sending.send_data(Bytes::new(), true);
@@ -314,9 +318,8 @@ impl Taken {
             return;
         };
         match piece {
-            Piece::Data(data, _) if kept.length + data.len() <= MAX_TAKEN => {
-                kept.length += data.len();
-                kept.pieces.push(data.clone());
+            Piece::Data(data, _) if kept.0.len() + data.len() <= MAX_TAKEN => {
+                kept.0.extend_from_slice(data);
             }
             Piece::End => {}
             Piece::Data(..) | Piece::Trailers(_) => *taken = None,
