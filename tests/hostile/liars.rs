@@ -340,7 +340,7 @@ async fn a_service_that_lies_over_http2_is_told_as_such_and_harms_nobody_else() 
     let world = &world;
     let rows = ROWS.iter().enumerate();
     let tries = rows.flat_map(|row| Version::ALL.map(|version| tried(world, row, version)));
-    let outcomes = all(tries).await;
+    let outcomes = Box::pin(all(tries)).await;
     tell("liars", outcomes.len());
     let wrong: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     assert!(
