@@ -137,6 +137,8 @@ impl Changes {
             idle_timeout,
             body_timeout,
             write_timeout,
+            min_rate,
+            min_rate_grace,
             max_head,
             drain_delay,
             drain_timeout,
@@ -163,11 +165,13 @@ impl Changes {
             ("server.idle_timeout", idle_timeout, &new.idle_timeout),
             ("server.body_timeout", body_timeout, &new.body_timeout),
             ("server.write_timeout", write_timeout, &new.write_timeout),
+            ("server.min_rate_grace", min_rate_grace, &new.min_rate_grace),
             ("server.drain_delay", drain_delay, &new.drain_delay),
             ("server.drain_timeout", drain_timeout, &new.drain_timeout),
         ] {
             self.live(key, old == new);
         }
+        self.live("server.min_rate", *min_rate == new.min_rate);
         self.live("server.max_head", *max_head == new.max_head);
         self.live("[server.http2]", *http2 == new.http2);
     }

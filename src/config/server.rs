@@ -36,6 +36,10 @@ pub struct Server {
     pub body_timeout: Duration,
     /// `write_timeout` while a client takes nothing of an answer (30s).
     pub write_timeout: Duration,
+    /// `min_rate`: bytes a second that a client sends of a body or takes of an answer; 0 is no bound (240B).
+    pub min_rate: u32,
+    /// `min_rate_grace`: how long it is waited for, all in all, before it must keep up with that (1m).
+    pub min_rate_grace: Duration,
     /// `max_head`: bytes of a request's head (64KiB).
     pub max_head: usize,
     /// `drain_delay`: after SIGTERM, how long the node says "not ready" and goes on accepting (0s).
@@ -86,6 +90,8 @@ impl Server {
             idle_timeout: section.duration("idle_timeout", seconds(75), wait.clone()),
             body_timeout: section.duration("body_timeout", seconds(30), wait.clone()),
             write_timeout: section.duration("write_timeout", seconds(30), wait.clone()),
+            min_rate: narrow(section.size("min_rate", 240, 0..=1 << 20)),
+            min_rate_grace: section.duration("min_rate_grace", seconds(60), wait.clone()),
             // hyper takes no smaller buffer than 8 KiB.
             max_head: section.size("max_head", 64 << 10, 8 << 10..=1 << 20),
             drain_delay: section.duration("drain_delay", Duration::ZERO, Duration::ZERO..=HOUR),

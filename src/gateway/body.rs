@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::recheck::Recheck;
 use super::record::{End, Record};
 use crate::api::{ApiBody, ApiBodyError};
-use crate::proxy::{AnswerError, Exchange, UpstreamBody, Waiting};
+use crate::proxy::{AnswerError, Exchange, UpstreamBody};
 use crate::revocation::Alarm;
 
 /// The body of an answer: it ends the moment its exchange is cut, and its end writes the access line.
@@ -106,7 +106,7 @@ impl GatewayBody {
                 Poll::Ready(true) | Poll::Pending => Poll::Pending,
                 Poll::Ready(false) => Poll::Ready(self.fail(End::Cut, BodyError::Cut)),
             },
-            Alarm::TimedOut if exchange.waiting() == Waiting::Client => {
+            Alarm::TimedOut if exchange.is_clients_delay() => {
                 Poll::Ready(self.fail(End::Client, BodyError::TooSlow))
             }
             Alarm::TimedOut => {
@@ -152,6 +152,10 @@ impl GatewayBody {
                 self.is_done = true;
                 self.record.end = Some(End::Client);
             }
+            Some(Err(BodyError::Api(_))) => {
+                self.is_done = true;
+                self.record.end = Some(End::Gateway);
+            }
             Some(Err(_)) => {
                 self.is_done = true;
                 // We broke off a body that grew too long, and the upstream's answer with it.
@@ -191,7 +195,12 @@ impl Body for GatewayBody {
             return Poll::Ready(Some(Err(error)));
         }
         match self.poll_source(cx) {
-            Poll::Ready(polled) => {
+            Poll::Ready(mut polled) => {
+                if let Some(Ok(frame)) = &mut polled
+                    && let Some(trailers) = frame.trailers_mut()
+                {
+                    self.record.strip_trailers(trailers);
+                }
                 self.passed(&polled);
                 Poll::Ready(polled)
             }
@@ -218,7 +227,9 @@ impl Drop for GatewayBody {
     fn drop(&mut self) {
         self.record.exchange.end();
         if !self.is_done && !self.is_source_done() && self.record.end.is_none() {
-            self.record.end = Some(End::Client);
+            // A connection that holds back what was cut breaks off before it asks for more.
+            let is_cut = self.record.is_guarded && self.record.exchange.is_cut();
+            self.record.end = Some(if is_cut { End::Cut } else { End::Client });
         }
     }
 }

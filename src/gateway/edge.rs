@@ -71,14 +71,9 @@ impl Gateway {
         if cors.is_some() || limits.says_fields {
             record.edge = Some(Box::default());
         }
-        if let Some(cors) = cors {
-            let origin = head.headers.get(header::ORIGIN);
-            if let Some(edge) = &mut record.edge {
-                edge.origin = origin.cloned();
-            }
-            if cors::preflight(&head.method, &head.headers).is_some() {
-                return preflight(cors, origin).map(Some);
-            }
+        let origin = head.headers.get(header::ORIGIN);
+        if let (Some(_), Some(edge)) = (cors, &mut record.edge) {
+            edge.origin = origin.cloned();
         }
         let mut none = RateFields::default();
         let fields = record
@@ -89,7 +84,14 @@ impl Gateway {
         limits
             .admit_address(route, client, record.began, fields)
             .await?;
-        Ok(None)
+        let Some(cors) = cors else {
+            return Ok(None);
+        };
+        if cors::preflight(&head.method, &head.headers).is_none() {
+            return Ok(None);
+        }
+        self.count(None, record).await?;
+        preflight(cors, origin).map(Some)
     }
 
     /// Counts a request that may be made.

@@ -40,8 +40,8 @@ use crate::auth::Admitted;
 use crate::config::Access;
 use crate::domain::Timestamp;
 use crate::http::{
-    ApiError, Client, ClientBody, Code, Host, NormalPath, OfferedProtocols, Place, RequestId,
-    Upgrade, check_values, forwarded, offered_protocols, read_credential, upgrade_of,
+    ApiError, Client, ClientBody, Code, Host, NormalPath, OfferedProtocols, PathError, Place,
+    RequestId, Upgrade, check_values, forwarded, offered_protocols, read_credential, upgrade_of,
 };
 use crate::proxy::{Answer, Exchange, Forwarder, Inbound, ProxyError, RequestBody, Waiting};
 use crate::revocation::{Admission, Alarm, NotFresh, Watch};
@@ -106,7 +106,11 @@ impl Gateway {
     pub async fn answer(self: &Rc<Self>, request: Request<ClientBody>, peer: &Peer) -> Reply {
         let (head, body) = request.into_parts();
         let address = peer.address.ip();
-        let client = forwarded::client(address, &self.shared.trusted_proxies, &head.headers);
+        let client = if peer.is_unnamed {
+            Client::direct(address)
+        } else {
+            forwarded::client(address, &self.shared.trusted_proxies, &head.headers)
+        };
         let request_id = RequestId::of(&head.headers, &client);
         let mut record = self.record(&head, client.address, request_id);
         let received = Received { head, body, client };
@@ -155,7 +159,7 @@ impl Gateway {
         let path = NormalPath::parse(target.path())?;
         let exchange = Rc::clone(&record.exchange);
         let mut body = RequestBody::new(body, exchange, self.shared.body_timeout);
-        if api::OWN.iter().any(|own| path.is_below(own)) {
+        if is_own(&path)? {
             return Box::pin(self.answer_itself(head, body, record)).await;
         }
         let name = host.as_ref().map(Host::name);
@@ -266,6 +270,8 @@ impl Gateway {
             Ok(Ok(answer)) => return Ok(answer),
             // The body was cut off by us, and the upstream's connection with it.
             Ok(Err(_)) if exchange.is_too_large() => Code::BodyTooLarge.into(),
+            // No news of the upstream, and nothing that anybody should look into.
+            Ok(Err(error @ ProxyError::Client)) => error.into(),
             Ok(Err(error)) => {
                 record.log_failure(&error);
                 error.into()
@@ -286,7 +292,10 @@ impl Gateway {
                 record.end = Some(End::Cut);
                 NotFresh::Stale.into()
             }
-            Err(Alarm::Expired | Alarm::Stale) => Code::SessionExpired.into(),
+            Err(Alarm::Expired | Alarm::Stale) => {
+                record.end = Some(End::Cut);
+                Code::SessionExpired.into()
+            }
         };
         Err(error)
     }
@@ -298,6 +307,7 @@ impl Gateway {
         request_id: RequestId,
     ) -> Box<Record> {
         let exchange = Exchange::new(&self.kept.watch, None);
+        exchange.set_pace(self.shared.pace);
         Record::begin(self, head, client, request_id, exchange)
     }
 
@@ -320,6 +330,15 @@ struct Received {
     head: request::Parts,
     body: ClientBody,
     client: Client,
+}
+
+fn is_own(path: &NormalPath<'_>) -> Result<bool, PathError> {
+    let owns = |path: &NormalPath<'_>| api::OWN.iter().any(|own| path.is_below(own));
+    match path.before_hidden_end() {
+        _ if owns(path) => Ok(true),
+        Some(other) if owns(&other) => Err(PathError::HiddenEnd),
+        _ => Ok(false),
+    }
 }
 
 /// `CONNECT` asks for a tunnel to anywhere, `TRACE` shows the client what we told the service of it. And

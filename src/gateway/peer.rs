@@ -19,6 +19,9 @@ pub struct Peer {
     pub scheme: Scheme,
     /// The certificate it has shown, if it was asked for one.
     pub client_certificate: Option<Rc<ClientCertificate>>,
+    /// Whether a load balancer has passed the connection on without saying whose it is: the address is the
+    /// load balancer's, and the requests are anybody's.
+    pub is_unnamed: bool,
     /// The port of TLS that every request is sent on to.
     pub tls_port: Option<u16>,
     /// The last credential that came: most connections send the same one again.
@@ -41,6 +44,7 @@ impl Peer {
             address,
             scheme,
             client_certificate: None,
+            is_unnamed: false,
             tls_port: None,
             last: RefCell::new(None),
         }

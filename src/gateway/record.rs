@@ -55,8 +55,10 @@ pub(super) enum End {
     Cut,
     /// The upstream broke off or was too slow.
     Upstream,
-    /// The client went away or took nothing.
+    /// The client went away, took nothing or did not send what it should.
     Client,
+    /// The gateway could not go on.
+    Gateway,
 }
 
 impl Record {
@@ -110,6 +112,16 @@ impl Record {
         self.exchange.watched.renew(Arc::clone(admission));
     }
 
+    /// Removes from the trailers of an answer what its head would not have either.
+    pub(super) fn strip_trailers(&self, trailers: &mut HeaderMap) {
+        let route = self.gateway.shared.routes.at(self.route);
+        let rules = route.map(|route| &route.config.response_headers);
+        self.gateway
+            .shared
+            .identity
+            .strip_answer_trailers(trailers, rules);
+    }
+
     /// Whether the answer has a head alone.
     pub(super) fn is_head_alone(&self) -> bool {
         self.method == Method::HEAD
@@ -137,11 +149,18 @@ impl Record {
 
     /// Logs why the upstream gave no answer.
     pub(super) fn log_failure(&self, error: &(dyn std::error::Error + 'static)) {
+        let Some(upstream) = self.upstream else {
+            return;
+        };
         let upstreams = &self.gateway.shared.upstreams;
+        let Some(untold) = upstreams.may_tell(upstream) else {
+            return;
+        };
         tracing::warn!(
             error,
             request_id = self.request_id.as_str(),
-            upstream = self.upstream.map(|index| upstreams.name(index)),
+            upstream = upstreams.name(upstream),
+            untold = (untold > 0).then_some(untold),
             "upstream gave no answer"
         );
     }
@@ -232,6 +251,7 @@ impl End {
             Self::Cut => "cut",
             Self::Upstream => "upstream",
             Self::Client => "client",
+            Self::Gateway => "gateway",
         }
     }
 }

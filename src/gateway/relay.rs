@@ -27,8 +27,10 @@ pub enum RelayEnd {
 }
 
 impl Relay {
-    pub(super) fn new(tunnel: Box<Tunnel>, record: Box<Record>) -> Self {
+    pub(super) fn new(tunnel: Box<Tunnel>, mut record: Box<Record>) -> Self {
         record.question_if_old();
+        // Until it has run: a client may be gone before.
+        record.end = Some(End::Client);
         Self {
             tunnel,
             record,
@@ -51,7 +53,8 @@ impl Relay {
             Poll::Ready(end) => Poll::Ready(Some(end)),
             Poll::Pending => match self.tunnel.poll_relay(cx, client) {
                 Poll::Ready(TunnelEnd::Closed) => Poll::Ready(None),
-                Poll::Ready(TunnelEnd::Broken) => Poll::Ready(Some(End::Client)),
+                Poll::Ready(TunnelEnd::ByClient) => Poll::Ready(Some(End::Client)),
+                Poll::Ready(TunnelEnd::ByUpstream) => Poll::Ready(Some(End::Upstream)),
                 Poll::Pending => Poll::Pending,
             },
         });
@@ -67,7 +70,7 @@ impl Relay {
                     RelayEnd::Reset
                 }
             }
-            Some(End::Client | End::Upstream) => RelayEnd::Reset,
+            Some(End::Client | End::Upstream | End::Gateway) => RelayEnd::Reset,
         }
     }
 

@@ -13,7 +13,7 @@ use http::{Method, request};
 use self::hosts::Hosts;
 use self::paths::Rules;
 use crate::config;
-use crate::http::{ApiError, Code, Cors, NormalPath, cors};
+use crate::http::{ApiError, Code, Cors, NormalPath, PathError, cors};
 
 /// The routes, built once so that finding one takes the same time with one and with a thousand.
 #[derive(Debug)]
@@ -72,8 +72,14 @@ impl Routes {
         path: &NormalPath<'_>,
         head: &request::Parts,
     ) -> Result<&Route, ApiError> {
-        let path = path.reading();
-        let rules = self.hosts.find(host, &path).ok_or(Code::NoRoute)?;
+        let rules = self.hosts.find(host, &path.reading());
+        if let Some(other) = path.before_hidden_end() {
+            let other = self.hosts.find(host, &other.reading());
+            if !is_same(rules, other) {
+                return Err(PathError::HiddenEnd.into());
+            }
+        }
+        let rules = rules.ok_or(Code::NoRoute)?;
         let asked = cors::preflight(&head.method, &head.headers);
         let asked = asked.and_then(|method| self.of(rules, method));
         if let Some(route) = asked.filter(|route| route.cors.is_some()) {
@@ -85,6 +91,13 @@ impl Routes {
 
     fn of(&self, rules: &Rules, method: &str) -> Option<&Route> {
         self.at(rules.find(method)?)
+    }
+}
+
+fn is_same(one: Option<&Rules>, other: Option<&Rules>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => std::ptr::eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
     }
 }
 

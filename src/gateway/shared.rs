@@ -9,7 +9,7 @@ use crate::auth::Authenticator;
 use crate::config::{self, Config, Hsts};
 use crate::domain::Clock;
 use crate::http::{Code, Cors, IdentityHeaders};
-use crate::proxy::Upstreams;
+use crate::proxy::{Pace, Upstreams};
 
 /// What the gateways of all workers share, by one configuration.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// How long a client may take for the next bytes of its request.
     pub body_timeout: Duration,
+    /// What a client must send and take over many waits.
+    pub pace: Pace,
     /// What answers over TLS tell browsers of it.
     pub hsts: Option<Hsts>,
     /// What requests are counted under, by route: [`Self::names`].
@@ -60,6 +62,7 @@ impl Shared {
             api: Arc::clone(&self.api),
             clock: Arc::clone(&self.clock),
             body_timeout: config.server.body_timeout,
+            pace: Pace::new(config.server.min_rate, config.server.min_rate_grace),
             hsts: config.server.tls.as_ref().and_then(|tls| tls.hsts),
             names: Self::names(&config.routes),
         }

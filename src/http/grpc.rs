@@ -58,7 +58,9 @@ pub fn refusal(problem: Response<Bytes>, error: &ApiError) -> Response<Bytes> {
     refusal
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
+/// Whether these headers are those of a call by gRPC.
+#[must_use]
+pub fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let rest = kind.and_then(|kind| kind.strip_prefix(GRPC));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::header::{is_disguise, reads_as, remove_all};
+use super::hop_by_hop::stays_with_upstream;
 use super::{ClientCertificate, forwarded, octet};
 use crate::config::{self, HeaderRules};
 use crate::domain::{CredentialId, Principal};
@@ -76,6 +77,14 @@ impl IdentityHeaders {
                 || is_one_of(name, &NEVER_TRAILERS)
                 || rules.is_some_and(|rules| rules.takes(name))
         });
+    }
+
+    /// Removes from the trailers of an answer what [`Self::strip_trailers`] removes from a request's, and what
+    /// concerns the upstream's connection: a client that merges them into the head would else take them for
+    /// what the gateway has checked there, and HTTP/2 forbids some of them.
+    pub fn strip_answer_trailers(&self, trailers: &mut HeaderMap, rules: Option<&HeaderRules>) {
+        self.strip_trailers(trailers, rules);
+        remove_all(trailers, stays_with_upstream);
     }
 
     /// Writes who the principal is.

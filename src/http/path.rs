@@ -61,6 +61,10 @@ pub enum PathError {
     /// An overlong form of UTF-8, such as `%c0%af`, which some decoders read as a slash or a dot.
     #[error("the path holds overlong UTF-8")]
     Overlong,
+    /// A `%3f` or `%23` behind which another rule would end: a service that decodes before it cuts off the
+    /// query reads another path.
+    #[error("the path holds an encoded `?` or `#`, before which another rule holds")]
+    HiddenEnd,
     /// A segment that is empty or dots once its `;parameters` are dropped or its `%2f` is decoded.
     #[error(
         "a segment of the path would be empty or dots once its `;` or `%2f` is read by the service"
@@ -148,6 +152,19 @@ impl<'a> NormalPath<'a> {
             return Cow::Borrowed(self.text.as_bytes());
         }
         Cow::Owned(Reading::of(&self.text).collect())
+    }
+
+    /// The path that a backend reads which decodes before it cuts off query and fragment; nothing where that
+    /// is this one.
+    #[must_use]
+    pub fn before_hidden_end(&self) -> Option<NormalPath<'_>> {
+        let end = END.iter().filter_map(|end| self.text.find(end)).min()?;
+        let text = self.text.get(..end)?;
+        Some(NormalPath {
+            has_parameters: self.has_parameters,
+            has_encoded_slash: self.has_encoded_slash,
+            text: Cow::Borrowed(text),
+        })
     }
 
     /// What is left behind `prefix`, which is as in [`Self::is_below`]: nothing, or a path as the client
@@ -327,6 +344,10 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
         return Err(PathError::EncodedTwice);
     }
     for part in segment.split("%2F") {
+        let end = END.iter().filter_map(|end| part.find(end)).min();
+        if let Some(".." | ".") = end.and_then(|end| part.get(..end)) {
+            return Err(PathError::HiddenDots);
+        }
         let part = part.split_once(';').map_or(part, |(name, _)| name);
         let part = part.split_once("%3B").map_or(part, |(name, _)| name);
         if matches!(part, "" | "." | "..") {
@@ -335,6 +356,9 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
     }
     Ok(())
 }
+
+/// What ends a path for a backend that decodes it first.
+const END: [&str; 2] = ["%3F", "%23"];
 
 /// The bytes of a path as the most generous backend reads them.
 struct Reading<'a> {

@@ -22,7 +22,7 @@ use crate::config::{Config, Listen, LogFormat, Scheme};
 use crate::domain::{Clock, SystemClock};
 use crate::gateway::{Gateway, Limits, Routes, Shared};
 use crate::http::{Cors, IdentityHeaders};
-use crate::proxy::{Upstreams, attend};
+use crate::proxy::{Pace, Upstreams, attend};
 use crate::revocation::{Bells, Ledger, Watch};
 use crate::runtime;
 use crate::server::{
@@ -203,6 +203,7 @@ impl Crew {
                 api: Arc::clone(&core.api),
                 clock: Arc::clone(&core.clock),
                 body_timeout: config.server.body_timeout,
+                pace: Pace::new(config.server.min_rate, config.server.min_rate_grace),
                 hsts: config.server.tls.as_ref().and_then(|tls| tls.hsts),
                 names: Shared::names(&config.routes),
             }),

@@ -55,6 +55,17 @@ pub enum ProxyError {
         /// The server.
         server: String,
     },
+    /// The gateway itself lacks what a connection takes.
+    #[error(
+        "no connection to upstream {upstream:?} could be made, for want of descriptors, ports or memory of this machine; raise its limits, or lower `max_connections`"
+    )]
+    Spent {
+        /// The upstream's name.
+        upstream: String,
+        /// What is missing.
+        #[source]
+        source: io::Error,
+    },
     /// Every server refused lately.
     #[error("every server of upstream {upstream:?} refused lately")]
     NoneHealthy {
@@ -80,7 +91,9 @@ impl From<ProxyError> for ApiError {
             ProxyError::Broken { .. }
             | ProxyError::Switched { .. }
             | ProxyError::Handshake { .. } => Code::UpstreamBroken,
-            ProxyError::NoneHealthy { .. } | ProxyError::OverBound { .. } => {
+            ProxyError::Spent { .. }
+            | ProxyError::NoneHealthy { .. }
+            | ProxyError::OverBound { .. } => {
                 return Self::new(Code::UpstreamUnavailable).retry_after(Duration::from_secs(1));
             }
             ProxyError::Client => Code::MalformedRequest,

@@ -3,6 +3,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Pace;
 use super::upstreams::{Failure, Member};
 use crate::config::RouteDeadlines;
 use crate::revocation::{Admission, Alarm, Watch, Watched};
@@ -29,6 +30,12 @@ pub struct Exchange {
     /// Whether the client has set that end.
     is_clients_end: Cell<bool>,
     waiting: Cell<Waiting>,
+    /// Whether the client was asked for more of its request, and has not sent it yet.
+    is_client_asked: Cell<bool>,
+    /// How the client keeps up.
+    pace: Cell<Pace>,
+    /// Whether it is a call by gRPC: its messages may be few and far between.
+    is_call: Cell<bool>,
     is_parting: Cell<bool>,
     is_over: Cell<bool>,
 }
@@ -63,6 +70,9 @@ impl Exchange {
             end: Cell::new(None),
             is_clients_end: Cell::new(false),
             waiting: Cell::new(Waiting::Nobody),
+            is_client_asked: Cell::new(false),
+            pace: Cell::new(Pace::FREE),
+            is_call: Cell::new(false),
             is_parting: Cell::new(false),
             is_over: Cell::new(false),
         })
@@ -122,8 +132,22 @@ impl Exchange {
         *self.server.borrow_mut() = Some(Rc::clone(server));
     }
 
+    /// The client was asked for more of its request, or has sent it.
+    pub(super) fn ask_client(&self, is_asked: bool) {
+        self.is_client_asked.set(is_asked);
+    }
+
+    /// Whether a server that breaks off now, or says nothing, may only have waited for the client: what
+    /// clients do must not count against it.
+    pub(super) const fn is_client_asked(&self) -> bool {
+        self.is_client_asked.get()
+    }
+
     /// The server broke off in the middle of its answer.
     pub fn server_failed(&self) {
+        if self.is_client_asked() {
+            return;
+        }
         if let Some(server) = self.server.borrow().as_ref() {
             server.failed(Failure::Broken, None);
         }
@@ -139,6 +163,15 @@ impl Exchange {
         if matches!(self.waiting.get(), Waiting::Head | Waiting::Answer) {
             self.server_failed();
         }
+    }
+
+    /// Whether it was the client who let the deadline pass: it neither sent nor took what it should, or set
+    /// the deadline itself.
+    #[must_use]
+    pub fn is_clients_delay(&self) -> bool {
+        let is_past = self.end.get().is_some_and(|end| end <= Instant::now());
+        (is_past && self.is_clients_end.get())
+            || matches!(self.waiting.get(), Waiting::Request | Waiting::Client)
     }
 
     /// It must be over within `span` from now, whoever moves.
@@ -161,8 +194,36 @@ impl Exchange {
         }
     }
 
+    /// Its client must keep up with this pace from now on.
+    pub fn set_pace(&self, pace: Pace) {
+        self.pace.set(pace);
+    }
+
+    /// Whether it is a call by gRPC.
+    pub(super) fn set_call(&self, is_call: bool) {
+        self.is_call.set(is_call);
+    }
+
+    /// The client has sent or taken so many bytes.
+    pub fn moved(&self, bytes: usize) {
+        let mut pace = self.pace.get();
+        pace.moved(bytes);
+        self.pace.set(pace);
+    }
+
     /// It waits for `whom` from now on, and `span` at the most.
     pub fn wait_for(&self, whom: Waiting, span: Duration) {
+        let is_paced = match whom {
+            Waiting::Request => !self.is_call.get(),
+            Waiting::Client => true,
+            Waiting::Nobody | Waiting::Head | Waiting::Answer => false,
+        };
+        let span = if is_paced {
+            span.min(self.keep_time(Pace::wait))
+        } else {
+            self.keep_time(Pace::go_on);
+            span
+        };
         self.waiting.set(whom);
         self.watched.set_deadline(self.at_most(span));
     }
@@ -177,11 +238,19 @@ impl Exchange {
     /// What it waited for has come.
     pub fn go_on(&self) {
         if self.waiting.replace(Waiting::Nobody) != Waiting::Nobody {
+            self.keep_time(Pace::go_on);
             match self.end.get() {
                 Some(_) => self.watched.set_deadline(self.at_most(Duration::MAX)),
                 None => self.watched.clear_deadline(),
             }
         }
+    }
+
+    fn keep_time<T>(&self, keep: impl FnOnce(&mut Pace, Instant) -> T) -> T {
+        let mut pace = self.pace.get();
+        let kept = keep(&mut pace, Instant::now());
+        self.pace.set(pace);
+        kept
     }
 
     /// `span`, or what is left of its time.

@@ -125,6 +125,9 @@ impl Forwarder {
         let exchange = Rc::clone(&inbound.exchange);
         let deadlines = upstream.config.deadlines.with(&exchange.deadlines.get());
         let asked = grpc::timeout(inbound.version, &inbound.headers);
+        if inbound.version == Version::HTTP_2 && upstream.config.protocol != Protocol::Http1 {
+            exchange.set_call(grpc::is_grpc(&inbound.headers));
+        }
         match (deadlines.whole, asked) {
             (None, Some(asked)) => exchange.end_as_asked(asked),
             (Some(whole), Some(asked)) if asked < whole => exchange.end_as_asked(asked),
@@ -262,7 +265,10 @@ impl Sending<'_> {
     /// What an answer says of its server.
     fn judge(&self, server: &Member, status: u16) {
         if self.upstream.config.ejection.statuses.contains(&status) {
-            server.failed(Failure::Broken, None);
+            // It may be the server's word on a client that does not send what it promised.
+            if !self.exchange.is_client_asked() {
+                server.failed(Failure::Broken, None);
+            }
         } else {
             server.succeeded();
         }
@@ -294,8 +300,8 @@ impl Sending<'_> {
             return Err(ProxyError::Client);
         };
         // A server that closed a kept connection when nobody asked anything is not to blame.
-        let is_to_blame = !(failed.was_stale && matches!(failed.again, Some((Again::Unsent, _))));
-        if is_to_blame {
+        let was_closed = failed.was_stale && matches!(failed.again, Some((Again::Unsent, _)));
+        if !was_closed && !self.exchange.is_client_asked() {
             server.failed(Failure::Broken, Some(&error));
         }
         let again = failed
@@ -326,6 +332,7 @@ impl Sending<'_> {
             // Boxed: a request that finds a kept connection need not carry the room for it.
             match Box::pin(self.connect(&server, attempts)).await {
                 Ok(carrier) => return Ok((server, carrier)),
+                Err(error @ ProxyError::Spent { .. }) => return Err(error),
                 Err(error) => {
                     server.failed(Failure::Refused, Some(&error));
                     if !attempts.go_on(self.lane, &server, Again::Refused, false) {

@@ -94,9 +94,10 @@ impl RequestBody {
     }
 
     /// Takes back what was taken, for another attempt at the request.
-    pub(super) fn put_back(&mut self, pieces: Vec<Bytes>) {
-        let pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
-        self.put_back.extend(pieces.rev());
+    pub(super) fn put_back(&mut self, taken: Bytes) {
+        if !taken.is_empty() {
+            self.put_back.push(taken);
+        }
     }
 
     fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -109,6 +110,7 @@ impl RequestBody {
 
     fn moved(&self, frame: &mut Frame<Bytes>) {
         if let Some(data) = frame.data_ref() {
+            self.exchange.moved(data.len());
             let more = u64::try_from(data.len()).unwrap_or(u64::MAX);
             let received = &self.exchange.received_bytes;
             received.set(received.get().saturating_add(more));
@@ -150,6 +152,7 @@ impl Body for RequestBody {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         let mut polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.exchange.ask_client(polled.is_pending());
         match &mut polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.moved(frame);

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -93,6 +94,21 @@ impl Offer {
         }
     }
 }
+
+/// Whether a connection failed for want of something of our own, which says nothing of the server: file
+/// descriptors, ports to connect from, memory.
+pub(super) fn is_spent(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    number.is_some_and(|number| SPENT.contains(&number))
+}
+
+const SPENT: [Errno; 5] = [
+    Errno::MFILE,
+    Errno::NFILE,
+    Errno::ADDRNOTAVAIL,
+    Errno::NOBUFS,
+    Errno::NOMEM,
+];
 
 /// What ALPN calls it (RFC 9113 §3.2).
 pub(super) const HTTP2: &[u8] = b"h2";

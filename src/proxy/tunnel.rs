@@ -33,8 +33,17 @@ pub struct Tunnel {
 pub enum TunnelEnd {
     /// Both sides were done.
     Closed,
-    /// One side broke off.
-    Broken,
+    /// The client broke off.
+    ByClient,
+    /// The upstream broke off.
+    ByUpstream,
+}
+
+/// Which end of a direction broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    From,
+    To,
 }
 
 /// One direction: bytes that were read and not yet written.
@@ -101,12 +110,17 @@ impl Tunnel {
         let is_half = self.up.is_read_done != self.down.is_read_done;
         let is_held_back = self.up.owes_flush || self.down.owes_flush;
         if is_stuck || is_half || is_held_back {
-            self.exchange.still_wait_for(Waiting::Client, self.patience);
+            self.exchange.still_wait_for(self.laggard(), self.patience);
         } else {
             self.exchange.go_on();
         }
         match (up, down) {
-            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => Poll::Ready(TunnelEnd::Broken),
+            (Poll::Ready(Err(Broken::From)), _) | (_, Poll::Ready(Err(Broken::To))) => {
+                Poll::Ready(TunnelEnd::ByClient)
+            }
+            (Poll::Ready(Err(Broken::To)), _) | (_, Poll::Ready(Err(Broken::From))) => {
+                Poll::Ready(TunnelEnd::ByUpstream)
+            }
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(TunnelEnd::Closed),
             _ => Poll::Pending,
         }
@@ -128,6 +142,19 @@ impl Tunnel {
         matches!(tokio::time::timeout(GOODBYE, goodbye).await, Ok(Ok(())))
     }
 
+    /// Whose turn it is, where something waits.
+    fn laggard(&self) -> Waiting {
+        let is_upstreams = !self.up.waiting.is_empty()
+            || self.up.owes_flush
+            || (self.up.is_read_done && !self.down.is_read_done);
+        let is_clients = !self.down.waiting.is_empty() || self.down.owes_flush;
+        if is_upstreams && !is_clients {
+            Waiting::Answer
+        } else {
+            Waiting::Client
+        }
+    }
+
     /// Bytes passed so far, both ways.
     fn moved(&self) -> (u64, u64) {
         (
@@ -136,7 +163,11 @@ impl Tunnel {
         )
     }
 
-    fn poll_up<Client>(&mut self, cx: &mut Context<'_>, client: &mut Client) -> Poll<io::Result<()>>
+    fn poll_up<Client>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Client,
+    ) -> Poll<Result<(), Broken>>
     where
         Client: AsyncRead + Unpin,
     {
@@ -149,7 +180,7 @@ impl Tunnel {
         &mut self,
         cx: &mut Context<'_>,
         client: &mut Client,
-    ) -> Poll<io::Result<()>>
+    ) -> Poll<Result<(), Broken>>
     where
         Client: AsyncWrite + Unpin,
     {
@@ -170,23 +201,24 @@ impl Pipe {
         from: &mut From,
         to: &mut To,
         mut passed: impl FnMut(&[u8]),
-    ) -> Poll<io::Result<()>>
+    ) -> Poll<Result<(), Broken>>
     where
         From: AsyncRead + Unpin,
         To: AsyncWrite + Unpin,
     {
         loop {
             while !self.waiting.is_empty() {
-                passed(&ready!(self.poll_write(cx, to))?);
+                let written = ready!(self.poll_write(cx, to));
+                passed(&written.map_err(|_| Broken::To)?);
             }
             if self.owes_flush {
-                ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                ready!(Pin::new(&mut *to).poll_flush(cx)).map_err(|_| Broken::To)?;
                 self.owes_flush = false;
             }
             if self.is_read_done {
-                return self.poll_end(cx, to);
+                return self.poll_end(cx, to).map_err(|_| Broken::To);
             }
-            ready!(self.poll_read(cx, from))?;
+            ready!(self.poll_read(cx, from)).map_err(|_| Broken::From)?;
         }
     }
 

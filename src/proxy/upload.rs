@@ -157,7 +157,7 @@ impl Upload {
         let end = memmem::find(&self.batch.front, b"\r\n\r\n");
         let end = end.map_or(self.batch.front.len(), |at| at + 4);
         self.batch.front.truncate(end);
-        self.put_back(vec![data]);
+        self.put_back(data);
         Ok(&self.batch.front)
     }
 
@@ -187,11 +187,11 @@ impl Upload {
     }
 
     /// Makes it as it was before it was sent, for another connection: the server has not acted on it.
-    /// `pieces` are what was taken of its body.
-    pub(super) fn unprocessed(mut self, pieces: Vec<Bytes>) -> Self {
+    /// `taken` is what was taken of its body.
+    pub(super) fn unprocessed(mut self, taken: Bytes) -> Self {
         self.has_sent = false;
         self.batch.rewind();
-        self.put_back(pieces);
+        self.put_back(taken);
         self
     }
 
@@ -217,14 +217,13 @@ impl Upload {
         })
     }
 
-    fn put_back(&mut self, pieces: Vec<Bytes>) {
+    fn put_back(&mut self, taken: Bytes) {
         if let BodyFraming::Length(left) = &mut self.framing {
-            let length: usize = pieces.iter().map(Bytes::len).sum();
-            *left = left.saturating_add(length as u64);
+            *left = left.saturating_add(taken.len() as u64);
         }
         self.is_last = self.is_bodyless();
         self.has_begun = self.is_last;
-        self.body.put_back(pieces);
+        self.body.put_back(taken);
     }
 
     /// Holds what came against the length that the head told.

@@ -36,16 +36,20 @@ async fn open(
 ) -> Option<Serving> {
     let settings = worker.settings();
     let deadline = Instant::now() + settings.handshake_timeout;
-    let address = client_address(&tcp, address, listen, (deadline, &worker.gateway())).await?;
+    let whose = client_address(&tcp, address, listen, (deadline, &worker.gateway())).await?;
+    let address = whose.address;
     let member = settings.crowds.enter(address.ip());
-    if member.is_none() && !worker.gateway().trusts(address.ip()) {
+    let may_crowd = !whose.is_unnamed && worker.gateway().trusts(address.ip());
+    if member.is_none() && !may_crowd {
         let refused = &worker.metrics.crowded_out;
         refused.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(peer.ip = %address.ip(), "connection refused: too many of its address");
         return None;
     }
-    let line = Line::new(&worker.watch, settings.write_timeout, member);
+    let patience = (settings.write_timeout, settings.pace);
+    let line = Line::new(&worker.watch, patience, member);
     let mut peer = Peer::new(address, listen.scheme);
+    peer.is_unnamed = whose.is_unnamed;
     peer.tls_port = listen.redirect;
     let socket = Socket::new(tcp, Rc::clone(&line));
     if listen.scheme == Scheme::Http {

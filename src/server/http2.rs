@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, Stream};
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
-use http::{Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, header};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -279,8 +279,7 @@ async fn give(
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => give_data(data, &send, &mut body, timeout).await,
                 Err(frame) => {
-                    let trailers = frame.into_trailers().unwrap_or_default();
-                    let _ = send.borrow_mut().send_trailers(trailers);
+                    end_with(frame.into_trailers().unwrap_or_default(), &send);
                     return Ending::Ours;
                 }
             },
@@ -294,6 +293,16 @@ async fn give(
             }
         }
     }
+}
+
+fn end_with(trailers: HeaderMap, send: &Sending) {
+    let mut send = send.borrow_mut();
+    // A client that is gone needs no end.
+    let _ = if trailers.is_empty() {
+        send.send_data(Bytes::new(), true)
+    } else {
+        send.send_trailers(trailers)
+    };
 }
 
 /// Whether there is more to give.
@@ -332,6 +341,7 @@ async fn give_data(
         };
         body.exchange().go_on();
         let part = data.split_to(capacity.min(data.len()));
+        body.exchange().moved(part.len());
         let is_end = is_last && data.is_empty();
         if send.borrow_mut().send_data(part, is_end).is_err() {
             return Ok(Given::Done(Ending::Cancelled));
@@ -340,11 +350,12 @@ async fn give_data(
             return Ok(Given::Done(Ending::Ours));
         }
     }
-    Ok(if is_last {
-        Given::Done(Ending::Ours)
-    } else {
-        Given::More
-    })
+    if !is_last {
+        return Ok(Given::More);
+    }
+    // A service over HTTP/2 may say the end in a frame without data.
+    let _ = send.borrow_mut().send_data(Bytes::new(), true);
+    Ok(Given::Done(Ending::Ours))
 }
 
 const fn reason(error: &BodyError) -> Reason {

@@ -1,10 +1,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::crowd::Member;
-use crate::proxy::Exchange;
+use crate::proxy::{Exchange, Pace};
 use crate::revocation::{Watch, Watched};
 
 /// What the layers of one connection tell each other.
@@ -22,6 +22,8 @@ pub(super) struct Line {
     is_write_late: Cell<bool>,
     /// How long the client may take nothing.
     write_timeout: Duration,
+    /// How it keeps up with taking.
+    pace: Cell<Pace>,
     /// Whether it must end with a reset, so that the client sees that something is missing.
     pub(super) must_reset: Cell<bool>,
     /// Counts the connection as one of its address, as long as it is served.
@@ -31,7 +33,7 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(
         watch: &Rc<Watch>,
-        write_timeout: Duration,
+        (write_timeout, pace): (Duration, Pace),
         member: Option<Member>,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -41,6 +43,7 @@ impl Line {
             is_read_late: Cell::new(false),
             is_write_late: Cell::new(false),
             write_timeout,
+            pace: Cell::new(pace),
             must_reset: Cell::new(false),
             _member: member,
         })
@@ -61,7 +64,7 @@ impl Line {
 
     /// Everything above the socket has been written.
     pub(super) fn flushed(&self) {
-        self.write_moved();
+        self.write_moved(0);
         let mut guards = self.guards.borrow_mut();
         guards.retain(|exchange| !exchange.is_over());
     }
@@ -73,16 +76,23 @@ impl Line {
             let _ = exchange.watched.poll_alarm(cx);
         }
         if !self.is_write_late.replace(true) {
-            self.writing.set_deadline(self.write_timeout);
+            let mut pace = self.pace.get();
+            let patience = self.write_timeout.min(pace.wait(Instant::now()));
+            self.pace.set(pace);
+            self.writing.set_deadline(patience);
         }
         self.writing.poll_alarm(cx).map(drop)
     }
 
-    /// The client took something.
-    pub(super) fn write_moved(&self) {
+    /// The client took so many bytes.
+    pub(super) fn write_moved(&self, bytes: usize) {
+        let mut pace = self.pace.get();
         if self.is_write_late.replace(false) {
             self.writing.clear_deadline();
+            pace.go_on(Instant::now());
         }
+        pace.moved(bytes);
+        self.pace.set(pace);
     }
 
     /// Nothing comes from the client: ready once that has lasted for `patience` since the first call.

@@ -12,6 +12,7 @@ use super::connection;
 use super::shutdown::Stage;
 use super::worker::Worker;
 use crate::config::Listen;
+use crate::telemetry::Seldom;
 
 /// The sockets of one listener, one a worker.
 #[derive(Debug)]
@@ -140,6 +141,7 @@ pub(super) async fn accept(
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let drain = worker.drain.clone();
+    let untold = Seldom::default();
     loop {
         // All are cancel safe: a connection that was not taken stays in the queue. Draining comes
         // last, so that whoever waits in the queue by then is served.
@@ -163,7 +165,11 @@ pub(super) async fn accept(
                 serve(tcp, address, listen, place, &worker);
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "accept failed");
+                if let Some(untold) = untold.may() {
+                    let error = &error as &dyn std::error::Error;
+                    let untold = (untold > 0).then_some(untold);
+                    tracing::warn!(error, untold, "accept failed");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -27,6 +27,15 @@ enum Refused {
     TooSlow,
 }
 
+/// Whose connection it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whose {
+    pub(super) address: SocketAddr,
+    /// Whether the load balancer did not say: the address is its own, and may not speak for others, since
+    /// whoever connected to it may have written what it brings.
+    pub(super) is_unnamed: bool,
+}
+
 /// Whose connection this is: the peer's, or where the listener takes the PROXY protocol, whom that names.
 /// Nothing when it must be closed.
 ///
@@ -37,9 +46,12 @@ pub(super) async fn client_address(
     peer: SocketAddr,
     listen: Listen,
     (deadline, gateway): (Instant, &Gateway),
-) -> Option<SocketAddr> {
+) -> Option<Whose> {
     if listen.proxy_protocol == ProxyProtocol::Off {
-        return Some(peer);
+        return Some(Whose {
+            address: peer,
+            is_unnamed: false,
+        });
     }
     let read = async {
         if !gateway.trusts(peer.ip()) {
@@ -49,7 +61,10 @@ pub(super) async fn client_address(
         read.await.unwrap_or(Err(Refused::TooSlow))
     };
     match read.await {
-        Ok(client) => Some(client.unwrap_or(peer)),
+        Ok(client) => Some(Whose {
+            address: client.unwrap_or(peer),
+            is_unnamed: client.is_none(),
+        }),
         Err(error) => {
             let refused = &gateway.metrics().proxy_headers_refused;
             refused.fetch_add(1, Ordering::Relaxed);

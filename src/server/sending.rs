@@ -82,7 +82,11 @@ impl Sendings {
         if self.turn.get() > turn {
             return Poll::Ready(());
         }
-        self.waiting.borrow_mut().push(cx.waker().clone());
+        let mut waiting = self.waiting.borrow_mut();
+        // Once: who is woken by its client asks again and again.
+        if !waiting.iter().any(|other| other.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
         Poll::Pending
     }
 

@@ -32,7 +32,8 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(result) => {
-                self.line.write_moved();
+                let bytes = result.as_ref().copied().unwrap_or_default();
+                self.line.write_moved(bytes);
                 Poll::Ready(result)
             }
             Poll::Pending => match self.line.poll_write_late(cx) {

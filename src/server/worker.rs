@@ -16,6 +16,7 @@ use super::tls::EdgeTls;
 use crate::config::{Http2, Listen, Server};
 use crate::domain::{Clock, Timestamp};
 use crate::gateway::{Gateway, Shared};
+use crate::proxy::Pace;
 use crate::revocation::Watch;
 use crate::telemetry::WorkerMetrics;
 
@@ -59,6 +60,8 @@ pub struct WorkerSettings {
     pub(super) idle_timeout: Duration,
     pub(super) body_timeout: Duration,
     pub(super) write_timeout: Duration,
+    /// What a client must take over many waits.
+    pub(super) pace: Pace,
     pub(super) max_head: usize,
     pub(super) http2: Http2,
 }
@@ -78,6 +81,7 @@ impl From<&Server> for WorkerSettings {
             idle_timeout: server.idle_timeout,
             body_timeout: server.body_timeout,
             write_timeout: server.write_timeout,
+            pace: Pace::new(server.min_rate, server.min_rate_grace),
             max_head: server.max_head,
             http2: server.http2,
         }

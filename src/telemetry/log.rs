@@ -79,11 +79,14 @@ fn changing<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> LogLevel {
 
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
     // Audit lines are no matter of how much an operator wants to read, unless they say so.
-    let wanted = if level.contains("audit") {
-        level.to_owned()
-    } else {
-        format!("{level},audit=info")
-    };
+    let mut wanted = level.to_owned();
+    if !level.contains("audit") {
+        wanted.push_str(",audit=info");
+    }
+    // It warns of every frame that a client should not have sent.
+    if !level.contains("h2") {
+        wanted.push_str(",h2=error");
+    }
     EnvFilter::try_new(wanted).map_err(|source| LogError::Filter {
         level: level.to_owned(),
         source,

@@ -8,6 +8,7 @@ mod line;
 mod log;
 mod metrics;
 mod requests;
+mod seldom;
 
 pub use access::{AccessBuffer, AccessLog, AccessWriter};
 pub use collectors::Spans;
@@ -15,3 +16,4 @@ pub use line::{Line, LineFormat};
 pub use log::{LogError, LogLevel, start_log};
 pub use metrics::{Metrics, Outcome, Sample, WorkerMetrics};
 pub use requests::RouteCounts;
+pub use seldom::Seldom;

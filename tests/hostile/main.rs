@@ -23,6 +23,7 @@ mod frames;
 mod headers;
 mod identity;
 mod lengths;
+mod liars;
 mod limits;
 mod lines;
 mod paths;

@@ -38,6 +38,8 @@ const PATH: Wants = Answer(400, "path_refused");
 
 const METHOD: (&[u8], &[u8]) = (b":method", b"GET");
 const POST: (&[u8], &[u8]) = (b":method", b"POST");
+const CONNECT: (&[u8], &[u8]) = (b":method", b"CONNECT");
+const SOCKET: (&[u8], &[u8]) = (b":protocol", b"websocket");
 const SCHEME: (&[u8], &[u8]) = (b":scheme", b"https");
 const HOST: (&[u8], &[u8]) = (b":authority", b"localhost");
 const TARGET: (&[u8], &[u8]) = (b":path", b"{path}");
@@ -130,6 +132,21 @@ const HEADS: &[Row] = &[
     ("CONNECT with a path", "RFC 9113 §8.5", &[(b":method", b"CONNECT"), SCHEME, HOST, TARGET], Ended),
     ("an extended CONNECT for another protocol", "RFC 8441 §4", &[(b":method", b"CONNECT"), (b":protocol", b"connect-udp"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
     ("an extended GET", "RFC 8441 §4", &[METHOD, (b":protocol", b"websocket"), SCHEME, HOST, TARGET], Ended),
+    ("an extended CONNECT for HTTP/2 itself", "RFC 8441 §4", &[CONNECT, (b":protocol", b"h2c"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
+    ("an extended CONNECT for nothing", "RFC 8441 §4", &[CONNECT, (b":protocol", b""), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
+    ("an extended CONNECT for two protocols", "RFC 9113 §8.3", &[CONNECT, SOCKET, (b":protocol", b"h2c"), SCHEME, HOST, TARGET], Ended),
+    ("an extended CONNECT whose protocol comes late", "RFC 9113 §8.3", &[CONNECT, SCHEME, HOST, TARGET, (b"x", b"y"), SOCKET], Ended),
+    ("an extended CONNECT without a path", "RFC 8441 §4", &[CONNECT, SOCKET, SCHEME, HOST, (b"x", b"{path}")], Ended),
+    ("an extended CONNECT without a scheme", "RFC 8441 §4", &[CONNECT, SOCKET, HOST, TARGET], Ended),
+    ("an extended CONNECT with a connection list", "RFC 9113 §8.2.2", &[CONNECT, SOCKET, SCHEME, HOST, TARGET, (b"connection", b"upgrade")], Ended),
+    ("an extended CONNECT with an upgrade", "RFC 9113 §8.2.2", &[CONNECT, SOCKET, SCHEME, HOST, TARGET, (b"upgrade", b"websocket")], Ended),
+    ("an extended CONNECT with chunks", "RFC 9113 §8.2.2", &[CONNECT, SOCKET, SCHEME, HOST, TARGET, (b"transfer-encoding", b"chunked")], Ended),
+    ("an extended CONNECT to another path", "RFC 3986 §5.2.4", &[CONNECT, SOCKET, SCHEME, HOST, (b":path", b"{path}/../../../x")], PATH),
+    ("an extended CONNECT with a backslash", "WHATWG URL", &[CONNECT, SOCKET, SCHEME, HOST, (b":path", b"{path}\\x")], PATH),
+    ("an extended CONNECT to the gateway's own", "RFC 8441 §4", &[CONNECT, SOCKET, SCHEME, HOST, (b":path", b"/api/auth/me?{path}")], Answer(501, "not_implemented")),
+    ("an extended CONNECT to another host", "RFC 9113 §8.3.1", &[CONNECT, SOCKET, SCHEME, HOST, TARGET, (b"host", b"evil.example")], BAD),
+    ("an extended CONNECT in small letters", "RFC 8441 §4", &[(b":method", b"connect"), SOCKET, SCHEME, HOST, TARGET], Ended),
+    ("an extended POST", "RFC 8441 §4", &[POST, SOCKET, SCHEME, HOST, TARGET], Ended),
     ("TRACE", "CWE-693 (XST)", &[(b":method", b"TRACE"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
     ("small letters in the method", "RFC 9110 §9.1 (Django, Werkzeug)", &[(b":method", b"delete"), SCHEME, HOST, TARGET], Answer(501, "not_implemented")),
 ];

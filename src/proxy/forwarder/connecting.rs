@@ -10,6 +10,7 @@ use crate::proxy::carrier::Carrier;
 use crate::proxy::connection::Connection;
 use crate::proxy::http2::{Call, Opened};
 use crate::proxy::retry::Attempts;
+use crate::proxy::stream::is_spent;
 use crate::proxy::upstreams::Member;
 
 impl Sending<'_> {
@@ -70,6 +71,10 @@ impl Sending<'_> {
         let opening = self.open(server, attempts);
         match tokio::time::timeout(self.deadlines.connect, opening).await {
             Ok(Ok(carrier)) => Ok(carrier),
+            Ok(Err(source)) if is_spent(&source) => Err(ProxyError::Spent {
+                upstream: self.upstream.config.name.clone(),
+                source,
+            }),
             Ok(Err(source)) => Err(ProxyError::Refused {
                 upstream: self.upstream.config.name.clone(),
                 server: server.name().to_owned(),

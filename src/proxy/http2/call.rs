@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::StatusCode;
@@ -46,14 +46,14 @@ struct Asked {
     is_over: bool,
 }
 
+/// A copy: what was read of a client may be a byte in a buffer of many thousands, and all of it would be kept.
 #[derive(Debug, Default)]
-struct Taken {
-    pieces: Vec<Bytes>,
-    length: usize,
-}
+struct Taken(BytesMut);
 
 /// Of a body so much is kept until the server has answered, should it not have acted on the request.
 const MAX_TAKEN: usize = 64 * 1024;
+/// Below this a piece is copied before it waits, for the same reason.
+const SMALL: usize = 1024;
 
 impl Call {
     pub(in crate::proxy) fn new(seat: Seat, scheme: Scheme) -> Self {
@@ -198,8 +198,8 @@ impl Call {
         let upload = self.upload.as_mut().ok_or_else(closed)?;
         let is_whole = upload.is_bodyless();
         let head = upload.head_alone().map_err(|_| closed())?;
-        let request = message::request(head, self.scheme);
-        let request = request.map_err(|error| SendError::Server(error.into()))?;
+        // What HTTP/2 cannot carry came from the client.
+        let request = message::request(head, self.scheme).map_err(|_| SendError::Client)?;
         let mut sender = self.seat.session.sender.clone();
         let asked = sender.send_request(request, is_whole).map_err(broken)?;
         upload.set_sent();
@@ -241,7 +241,7 @@ impl Call {
         let again = match self.taken.take() {
             Some(taken) if is_unprocessed => {
                 let upload = self.upload.take();
-                upload.map(|upload| (Again::Unsent, upload.unprocessed(taken.pieces)))
+                upload.map(|upload| (Again::Unsent, upload.unprocessed(taken.0.freeze())))
             }
             _ if is_unprocessed => None,
             _ => self.take_again(),
@@ -289,15 +289,20 @@ impl Asked {
         // The server may have reset the stream; its answer tells.
         match piece {
             Piece::Data(data, is_last) if data.is_empty() && !is_last => {}
-            Piece::Data(data, false) => self.piece = data,
-            Piece::Data(data, true) if !data.is_empty() => {
-                self.piece = data;
-                self.is_last = true;
+            Piece::Data(data, is_last) if !data.is_empty() => {
+                let is_small = data.len() < SMALL;
+                self.piece = if is_small {
+                    Bytes::copy_from_slice(&data)
+                } else {
+                    data
+                };
+                self.is_last = is_last;
             }
             Piece::Data(..) | Piece::End => {
                 let _ = self.sending.send_data(Bytes::new(), true);
                 self.is_over = true;
             }
+            Piece::Trailers(trailers) if trailers.is_empty() => self.give(Piece::End),
             Piece::Trailers(trailers) => {
                 let _ = self.sending.send_trailers(trailers);
                 self.is_over = true;
@@ -313,9 +318,8 @@ impl Taken {
             return;
         };
         match piece {
-            Piece::Data(data, _) if kept.length + data.len() <= MAX_TAKEN => {
-                kept.length += data.len();
-                kept.pieces.push(data.clone());
+            Piece::Data(data, _) if kept.0.len() + data.len() <= MAX_TAKEN => {
+                kept.0.extend_from_slice(data);
             }
             Piece::End => {}
             Piece::Data(..) | Piece::Trailers(_) => *taken = None,

@@ -1,13 +1,17 @@
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING,
+};
 use http::uri::{Authority, PathAndQuery};
-use http::{Extensions, HeaderMap, Method, Request, StatusCode, Uri, response};
+use http::{Extensions, HeaderMap, HeaderName, Method, Request, StatusCode, Uri, response};
 use memchr::memchr;
 
 use crate::config::Scheme;
 use crate::http::FramingError;
 use crate::http::are_trimmed;
 use crate::http::framing::read_trailers;
+use crate::http::header::X_API_KEY;
 use crate::http::hop_by_hop::stays_with_upstream;
 use crate::proxy::AnswerError;
 use crate::proxy::answer_error::MAX_FIELDS;
@@ -29,6 +33,9 @@ pub(super) fn request(head: &[u8], scheme: Scheme) -> Result<Request<()>, Framin
     let host = headers.remove(HOST).ok_or(FramingError::HostMissing)?;
     headers.remove(TRANSFER_ENCODING);
     headers.remove(CONNECTION);
+    for (name, value) in &mut headers {
+        value.set_sensitive(SECRET.contains(name));
+    }
     let authority = Authority::try_from(host.as_bytes());
     let uri = Uri::builder()
         .scheme(scheme.as_str())
@@ -41,6 +48,10 @@ pub(super) fn request(head: &[u8], scheme: Scheme) -> Result<Request<()>, Framin
     *request.headers_mut() = headers;
     Ok(request)
 }
+
+/// What HPACK must not remember: a connection carries the requests of many clients, and what clients never
+/// index must not be indexed (RFC 7541 §6.2.3, §7.1.3).
+const SECRET: [HeaderName; 4] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, X_API_KEY];
 
 fn request_line(line: &Bytes) -> Result<(Method, PathAndQuery), FramingError> {
     let method = memchr(b' ', line).ok_or(FramingError::RequestLine)?;
@@ -136,6 +147,16 @@ mod tests {
         assert_eq!(headers.len(), 3, "{headers:?}");
         assert_eq!(headers["te"], "trailers");
         assert!(headers.get_all("x-a").iter().eq(["1", "2"]));
+    }
+
+    #[test]
+    fn a_secret_is_never_remembered_by_the_connection() {
+        let head = b"GET / HTTP/1.1\r\nhost: a\r\nauthorization: Basic x\r\ncookie: a=b\r\n\
+                     x-api-key: k\r\nx-a: 1\r\n\r\n";
+        let request = request(head, Scheme::Https).unwrap();
+        for (name, value) in request.headers() {
+            assert_eq!(value.is_sensitive(), name != "x-a", "{name}");
+        }
     }
 
     fn read(status: u16, lines: &[(&'static str, &'static str)]) -> Result<AnswerHead, String> {

@@ -91,7 +91,8 @@ impl Session {
             return false;
         }
         if self.carried.get() == 0 {
-            return self.idle_since.get().elapsed() < keep_alive;
+            // One that takes no streams is of no use, and others are opened in its place.
+            return self.room() > 0 && self.idle_since.get().elapsed() < keep_alive;
         }
         self.is_there()
     }

@@ -11,7 +11,7 @@ use crate::config;
 use crate::proxy::AnswerError;
 use crate::proxy::answer_head::{Head, HeadReader};
 use crate::proxy::http2;
-use crate::proxy::stream::{Offer, Stream};
+use crate::proxy::stream::{Offer, Stream, is_spent};
 
 /// The question of a health check, as it is sent.
 #[derive(Debug)]
@@ -35,6 +35,14 @@ pub(super) enum Unwell {
     /// Its answer says so.
     #[error("the health check was answered with status {0}")]
     Status(u16),
+}
+
+impl Unwell {
+    /// Whether the question could not be asked for want of something of our own: that says nothing of the
+    /// server.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self, Self::Unasked(error) if is_spent(error))
+    }
 }
 
 impl Question {

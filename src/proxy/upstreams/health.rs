@@ -50,12 +50,14 @@ async fn keep_asking(upstream: Arc<Upstream>, server: Arc<Server>) {
     let mut verdict = Verdict::default();
     loop {
         let answer = question.ask(&server.target, &upstream.config, config).await;
-        if answer.is_err() {
-            server.standing.count_failed_check();
-        }
-        if let Some(is_well) = verdict.after(answer.is_ok(), config) {
-            server.standing.set_down(!is_well, upstream.now());
-            tell(&upstream, &server, answer.err());
+        if !answer.as_ref().is_err_and(Unwell::is_ours) {
+            if answer.is_err() {
+                server.standing.count_failed_check();
+            }
+            if let Some(is_well) = verdict.after(answer.is_ok(), config) {
+                server.standing.set_down(!is_well, upstream.now());
+                tell(&upstream, &server, answer.err());
+            }
         }
         tokio::time::sleep(pause(config.interval)).await;
     }

@@ -127,6 +127,13 @@ impl Upstreams {
             .map_or("", |upstream| upstream.config.name.as_str())
     }
 
+    /// Whether the log is to tell now that this upstream gave no answer, and how often it was not told since
+    /// the last time: clients can make it happen as often as they like.
+    #[must_use]
+    pub fn may_tell(&self, index: usize) -> Option<u64> {
+        self.upstreams.get(index)?.untold.may()
+    }
+
     /// How many exchanges are in flight with all upstreams.
     #[must_use]
     pub fn in_flight(&self) -> usize {

@@ -14,6 +14,7 @@ use super::server::{Server, Target};
 use crate::config::{self, ServerAddress};
 use crate::proxy::UpstreamTlsError;
 use crate::proxy::tls::ServerTls;
+use crate::telemetry::Seldom;
 
 /// An upstream as all workers see it.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Upstream {
     sent_again: [AtomicU64; Again::ALL.len()],
     pub(super) over_budget: AtomicU64,
     pub(super) failed_lookups: AtomicU64,
+    /// Log lines of requests that got no answer.
+    pub(super) untold: Seldom,
     /// Nothing where no server is `https://`.
     tls: Option<ServerTls>,
     began: Instant,
@@ -88,6 +91,7 @@ impl Upstream {
             sent_again: Default::default(),
             over_budget: AtomicU64::new(0),
             failed_lookups: AtomicU64::new(0),
+            untold: Seldom::default(),
             config: config.clone(),
             tls,
             began: Instant::now(),
@@ -258,7 +262,7 @@ impl Upstream {
         }
         let deciding = self.ejecting.lock();
         let now = self.now();
-        if !self.may_eject(server, now) {
+        if !self.may_eject(server, failure, now) {
             return;
         }
         let Some((span, streak)) = server.standing.eject(now, config) else {
@@ -268,9 +272,11 @@ impl Upstream {
         self.tell_ejected(server, span, streak, error);
     }
 
-    /// Whether a server more may be left alone: as many as the share allows, one at least, and all when
-    /// none of them works.
-    fn may_eject(&self, server: &Server, now: u64) -> bool {
+    /// Whether a server more may be left alone: as many as the share allows, one at least.
+    ///
+    /// All of them only when none takes connections. What else a server does wrong some client may have
+    /// brought it to, with a request that no server survives: the last one that stands goes on.
+    fn may_eject(&self, server: &Server, failure: Failure, now: u64) -> bool {
         let config = &self.config.ejection;
         let servers = self.servers();
         let others = || {
@@ -281,7 +287,13 @@ impl Upstream {
         let out = others().filter(|other| other.standing.is_out(now)).count();
         let share = usize::try_from(config.max_share).unwrap_or(usize::MAX);
         let most = (servers.len().saturating_mul(share) / 1_000).max(1);
-        out < most || others().all(|other| other.standing.is_bad(now, config.failures))
+        match failure {
+            Failure::Broken => out < most && out < others().count(),
+            Failure::Refused => {
+                let is_bad = |other: &Arc<Server>| other.standing.is_bad(now, config.failures);
+                out < most || others().all(is_bad)
+            }
+        }
     }
 
     fn tell_ejected(

@@ -255,7 +255,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
 
     /// Reads right into the buffer that the body is passed on from.
     fn poll_read_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.held.reserve(BODY_BYTES);
+        // Not each time: a client that sends byte by byte would have a buffer for each.
+        if self.held.capacity() - self.held.len() < BODY_BYTES / 2 {
+            self.held.reserve(BODY_BYTES);
+        }
         let polled = pin!(self.io.read_buf(&mut self.held)).poll(cx);
         match polled {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),

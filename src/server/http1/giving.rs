@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, header};
+use http::HeaderMap;
 use http_body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -28,26 +28,12 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 const CHUNK_END: &[u8] = b"\r\n";
 const LAST_CHUNK_END: &[u8] = b"\r\n0\r\n\r\n";
 
-/// What a trailer cannot say, since it would frame the message, or come too late (RFC 9110 §6.5.1).
-const NO_TRAILERS: [HeaderName; 12] = [
-    header::AUTHORIZATION,
-    header::CACHE_CONTROL,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_RANGE,
-    header::CONTENT_TYPE,
-    header::HOST,
-    header::MAX_FORWARDS,
-    header::SET_COOKIE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-];
-
 impl Giving {
     pub(super) fn new(body: GatewayBody, framing: Framing, takes_trailers: bool) -> Self {
         let has_more = match framing {
-            Framing::None(_) | Framing::Length(0) => false,
+            Framing::None(_) => false,
+            // A service over HTTP/2 may say the end apart from the head.
+            Framing::Length(0) => !body.is_end_stream(),
             Framing::Length(_) | Framing::Chunked | Framing::UntilClose => true,
         };
         Self {
@@ -164,9 +150,7 @@ impl Giving {
 fn write_trailers(out: &mut Vec<u8>, trailers: &HeaderMap) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers {
-        if !NO_TRAILERS.contains(name) {
-            write_field(out, name, value);
-        }
+        write_field(out, name, value);
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -226,3 +226,53 @@ async fn a_service_that_thinks_longer_than_a_client_may_pause_in_its_body_is_wai
 
     assert_eq!(wire.answer("POST").await.expect(200).body, "ok");
 }
+
+/// A client has a second, all in all, and then it must keep up.
+const KEEP_UP: &str = "min_rate = \"64KiB\"\nmin_rate_grace = \"1s\"";
+
+#[tokio::test]
+async fn a_body_that_comes_byte_by_byte_does_not_come_for_ever() {
+    let service = Scripted::start().await;
+    let world = gateway_before(&service, KEEP_UP, "").await;
+
+    let mut wire = world.wire().await;
+    let head = Call::post("/x").head();
+    wire.send(format!("{head}Content-Length: 100000\r\n\r\n"))
+        .await;
+    let mut http2 = world.http2().await;
+    let mut stream = http2.begin(&Call::post("/x"), false).await;
+    let mut count = 0;
+    while wire.try_send("x").await.is_ok() && stream.send("x".into(), false).await.is_ok() {
+        count += 1;
+        assert!(count < 200, "it goes on for ever");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    assert_eq!(stream.head().await.unwrap().status, 408);
+}
+
+#[tokio::test]
+async fn who_keeps_up_is_waited_for_longer_than_the_grace() {
+    let service = Scripted::start().await;
+    let world = gateway_before(&service, KEEP_UP, "").await;
+    let mut wire = world.wire().await;
+    let head = Call::post("/x").head();
+    wire.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n"))
+        .await;
+    let mut upstream = service.accept().await;
+    upstream.head().await;
+
+    let piece = vec![b'x'; 0x10000];
+    for _ in 0..8 {
+        wire.send("10000\r\n").await;
+        wire.send(&piece).await;
+        wire.send("\r\n").await;
+        let mut left = piece.len();
+        while left > 0 {
+            left -= upstream.chunk().await.unwrap().len();
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    wire.send("0\r\n\r\n").await;
+    assert_eq!(upstream.chunk().await.unwrap(), "");
+}

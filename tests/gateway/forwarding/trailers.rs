@@ -60,3 +60,39 @@ async fn trailers_of_a_request_arrive_without_what_they_forge() {
         assert_eq!(seen.trailers.0.len(), 1, "{seen:?}");
     }
 }
+
+/// Trailers that concern the service's connection, frame the message, or say what only heads may.
+const FORGED: &str = "Connection: close\r\nKeep-Alive: timeout=5\r\nTransfer-Encoding: chunked\r\n\
+                      Content-Length: 7\r\nSet-Cookie: a=b\r\nX-Auth-User-Id: forged\r\n\
+                      x_auth_user_role: forged\r\nX-Secret: told\r\nProxy-Authenticate: x\r\n";
+
+#[tokio::test]
+async fn trailers_of_an_answer_arrive_without_what_no_head_would_have() {
+    for (trailers, left) in [("Checksum: abc\r\n", Some("abc")), ("", None)] {
+        let service = Service::answering(format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n{FORGED}{trailers}\r\n"
+        ))
+        .await;
+        let setup = Setup::new().upstream("service", service.address).route(
+            "/",
+            "service",
+            "response_headers = { remove = [\"X-Secret\"] }",
+        );
+        let world = setup.start().await;
+
+        for version in Version::ALL {
+            let mut client = world.client(version).await;
+            let call = world.by_administrator("GET", "/x").header("TE", "trailers");
+            let call = match version {
+                Version::Http1 => call.header("Connection", "TE"),
+                Version::Http2 => call,
+            };
+
+            let answer = client.call(&call).await.expect(200);
+            assert_eq!(answer.body, "ok");
+            assert_eq!(answer.trailers.get("checksum"), left, "{version:?}");
+            let count = usize::from(left.is_some());
+            assert_eq!(answer.trailers.0.len(), count, "{version:?}: {answer:?}");
+        }
+    }
+}

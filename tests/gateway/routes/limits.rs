@@ -187,3 +187,31 @@ async fn answers_say_what_is_left_where_they_are_to() {
         Some("\"address\";q=60;w=60")
     );
 }
+
+#[tokio::test]
+async fn a_preflight_counts_as_any_request_does() {
+    let mut service = Service::echo().await;
+    let limited = |per: &str| {
+        format!(
+            "public = true\ncors = {{ origins = [\"https://app.example.com\"] }}\n\
+             limits = [{{ per = {per:?}, rate = \"3 per 1h\" }}]"
+        )
+    };
+    let setup = Setup::new()
+        .upstream("service", service.address)
+        .route("/address", "service", &limited("address"))
+        .route("/all", "service", &limited("route"));
+    let world = setup.start_empty().await;
+
+    for path in ["/address", "/all"] {
+        let preflight = Call::new("OPTIONS", path)
+            .header("Origin", "https://app.example.com")
+            .header("Access-Control-Request-Method", "GET");
+        assert_eq!(passed(&world, &preflight).await, 3, "{path}");
+        let refused = world.call(&preflight).await;
+        let told = refused.headers.get("access-control-allow-origin");
+        assert_eq!(told, Some("https://app.example.com"), "{path}");
+        assert_eq!(passed(&world, &Call::get(path)).await, 0, "{path}");
+    }
+    assert!(service.taken().is_empty());
+}

@@ -3,4 +3,6 @@
 mod access;
 mod audit;
 mod durability;
+mod ends;
+mod quiet;
 mod secrets;

@@ -100,23 +100,51 @@ async fn the_client_is_whom_the_load_balancer_names() {
 
             // The load balancer passes on what the client wrote: nothing of it is to be believed.
             let target = format!("/{row}-{}-{}", listener.port(), protocol.len());
-            let call = Call::get(&target).header("X-Forwarded-For", "203.0.113.9");
-            let is_balancers = client == "127.0.0.1";
+            let call = Call::get(&target)
+                .header("X-Forwarded-For", "203.0.113.9")
+                .header("X-Real-IP", "203.0.113.9")
+                .header("X-Request-Id", "forged");
             balancer.call(&call).await.expect(200);
 
             let seen = service.next().await.headers;
             let path = seen.get("x-forwarded-for").unwrap();
-            let told = if is_balancers {
-                "203.0.113.9, 127.0.0.1"
-            } else {
-                client
-            };
-            assert_eq!(path, told, "{header:x?}");
+            assert_eq!(path, client, "{header:x?}");
+            assert_eq!(seen.get("x-real-ip"), None, "{header:x?}");
+            assert_ne!(seen.get("x-request-id"), Some("forged"), "{header:x?}");
             let access = &world.node().access;
             let line = access.wait_for("the access line", |line| line["path"] == target);
-            let logged = if is_balancers { "203.0.113.9" } else { client };
-            assert_eq!(line.await["client.ip"], logged, "{header:x?}");
+            assert_eq!(line.await["client.ip"], client, "{header:x?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn connections_that_nobody_is_named_for_are_bounded_as_one_client() {
+    let service = Service::echo().await;
+    let world = Setup::new()
+        .listener("address = \"http://127.0.0.1:0\", proxy_protocol = true")
+        .server("trusted_proxies = [\"127.0.0.1\"]\nmax_connections_per_address = 1")
+        .upstream("service", service.address)
+        .route("/", "service", "public = true")
+        .start_empty()
+        .await;
+    let listener = world.node().listeners()[1];
+    let kept = async |header: &[u8]| {
+        let mut stream = connected(listener).await;
+        stream.write_all(header).await.unwrap();
+        let _ = stream.write_all(&Call::get("/x").bytes()).await;
+        let mut wire = Wire::of_plain(stream);
+        let is_answered = wire.try_answer("GET").await.is_ok();
+        (wire, is_answered)
+    };
+
+    for unnamed in [b"PROXY UNKNOWN\r\n".to_vec(), v2(0x20, 0x00, &[])] {
+        let (_first, is_first) = kept(&unnamed).await;
+        let (_second, is_second) = kept(&unnamed).await;
+        let (_named, is_named) = kept(LINE).await;
+        assert_eq!((is_first, is_second, is_named), (true, false, true));
+        drop((_first, _named));
+        world.metric("dariet_connections_open 0").await;
     }
 }
 

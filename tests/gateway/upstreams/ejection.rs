@@ -176,36 +176,112 @@ async fn when_every_server_fails_the_answer_comes_at_once_until_a_trial_goes_wel
     told(&world, "upstream server answers again").await;
 }
 
+/// A server whose every step the test decides takes the first request, and another one the next.
+async fn beside_another(service: &Scripted, lines: &str) -> (World, Service) {
+    let other = Service::echo().await;
+    let addresses = [service.address, other.address];
+    let lines = format!(
+        "balance = \"round_robin\"\n{lines}\n[upstreams.service.ejection]\nfailures = 1\ntime = \"1m\"\nmax_time = \"1m\""
+    );
+    (gateway_before(&addresses, &lines).await, other)
+}
+
+async fn was_left_alone(world: &World, service: &Scripted, times: u64) {
+    let line = of_server("upstream_server_ejections_total", service.address, times);
+    world.metric(&line).await;
+}
+
 #[tokio::test]
 async fn a_server_that_breaks_its_answers_off_or_is_too_slow_has_failed() {
     for lines in ["", "response_timeout = \"200ms\""] {
         let service = Scripted::start().await;
-        let lines = format!(
-            "{lines}\n[upstreams.service.ejection]\nfailures = 1\ntime = \"1m\"\nmax_time = \"1m\""
-        );
-        let world = gateway_before(&[service.address], &lines).await;
+        let (world, _other) = beside_another(&service, lines).await;
         let mut wire = world.wire().await;
 
         wire.send(Call::post("/x").bytes()).await;
         let mut upstream = service.accept().await;
         upstream.request().await;
-        if lines.starts_with('\n') {
+        if lines.is_empty() {
             drop(upstream);
         }
         wire.answer("POST").await;
 
-        assert_eq!(
-            wire.call(&Call::get("/x")).await.expect(503).code(),
-            "upstream_unavailable"
-        );
+        for _ in 0..4 {
+            wire.call(&Call::get("/x")).await.expect(200);
+        }
+        was_left_alone(&world, &service, 1).await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_waits_for_a_client_in_vain_has_not_failed() {
+    let service = Scripted::start().await;
+    let (world, _other) = beside_another(&service, "").await;
+    let mut wire = world.wire().await;
+    let head = Call::post("/x").head();
+
+    wire.send(format!("{head}Content-Length: 10\r\n\r\nhello"))
+        .await;
+    let mut upstream = service.accept().await;
+    upstream.head().await;
+    assert_eq!(upstream.exactly(5).await.unwrap(), "hello");
+    // As services do that have waited long enough.
+    drop(upstream);
+
+    let answer = wire.answer("POST").await;
+    assert_eq!(answer.refusal(), (502, "upstream_broken".to_owned()));
+    was_left_alone(&world, &service, 0).await;
+}
+
+#[tokio::test]
+async fn a_server_whose_answer_waits_for_a_client_has_not_failed() {
+    let service = Scripted::start().await;
+    let (world, _other) = beside_another(&service, "idle_timeout = \"300ms\"").await;
+    let mut http2 = world.http2().await;
+
+    let mut stream = http2.begin(&Call::post("/x"), false).await;
+    stream.send("hello".into(), false).await.unwrap();
+    let mut upstream = service.accept().await;
+    upstream.head().await;
+    assert_eq!(upstream.chunk().await.unwrap(), "hello");
+    upstream
+        .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        .await;
+    // The echo goes on when the client does, which it never does.
+    let (mut incoming, _sending) = stream.both().await.unwrap();
+    assert_eq!(incoming.exactly(5).await, "hello");
+    incoming.broken_off().await;
+
+    was_left_alone(&world, &service, 0).await;
+}
+
+#[tokio::test]
+async fn the_last_server_that_stands_goes_on_whatever_a_client_brings_it_to() {
+    let services = [Scripted::start().await, Scripted::start().await];
+    let addresses = services.each_ref().map(|service| service.address);
+    let lines = "balance = \"round_robin\"\n[upstreams.service.ejection]\nfailures = 1\ntime = \"1m\"\nmax_time = \"1m\"";
+    let world = gateway_before(&addresses, lines).await;
+    let mut wire = world.wire().await;
+    let [first, last] = &services;
+
+    for service in [first, last, last, last] {
+        // A request that no server survives.
+        wire.send(Call::post("/x").bytes()).await;
+        let mut upstream = service.accept().await;
+        upstream.request().await;
+        drop(upstream);
+        let answer = wire.answer("POST").await;
+        assert_eq!(answer.refusal(), (502, "upstream_broken".to_owned()));
+    }
+
+    was_left_alone(&world, first, 1).await;
+    was_left_alone(&world, last, 0).await;
 }
 
 #[tokio::test]
 async fn a_server_that_breaks_off_in_the_middle_of_an_answer_has_failed() {
     let service = Scripted::start().await;
-    let lines = "[upstreams.service.ejection]\nfailures = 1\ntime = \"1m\"\nmax_time = \"1m\"";
-    let world = gateway_before(&[service.address], lines).await;
+    let (world, _other) = beside_another(&service, "").await;
     let mut wire = world.wire().await;
 
     wire.send(Call::get("/x").bytes()).await;
@@ -220,5 +296,5 @@ async fn a_server_that_breaks_off_in_the_middle_of_an_answer_has_failed() {
     world
         .metric(&of_server("upstream_server_healthy", service.address, 0))
         .await;
-    world.metric(&of_upstream("upstream_servers", 1)).await;
+    world.metric(&of_upstream("upstream_servers", 2)).await;
 }

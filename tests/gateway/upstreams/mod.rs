@@ -9,6 +9,7 @@ mod health;
 mod https;
 mod names;
 mod retries;
+mod spent;
 
 use std::net::SocketAddr;
 

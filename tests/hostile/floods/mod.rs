@@ -7,6 +7,7 @@ mod crowds;
 mod frames;
 mod keys;
 mod logins;
+mod pieces;
 mod process;
 mod resets;
 mod windows;

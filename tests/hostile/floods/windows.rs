@@ -1,4 +1,6 @@
-use crate::frames::{Frames, HEADERS, Outcome, SETTINGS, WHOLE, block, frame};
+use std::time::Duration;
+
+use crate::frames::{Frames, HEADERS, Outcome, SETTINGS, WHOLE, WINDOW_UPDATE, block, frame};
 use crate::support::message::Call;
 use crate::support::service::Service;
 
@@ -65,4 +67,36 @@ async fn clients_that_read_nothing_are_let_go() {
 
     flooded.is_over().await;
     drop(slow);
+}
+
+#[tokio::test]
+async fn a_stream_whose_window_opens_byte_by_byte_is_reset() {
+    // CVE-2019-9511.
+    let bounds = "min_rate = \"64KiB\"\nmin_rate_grace = \"1s\"";
+    let flooded = Flooded::of(bounds, |setup| setup, large().await).await;
+    let mut frames = Frames::open(&flooded.world).await;
+    let head = block(&[
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", "/large"),
+    ]);
+    frames
+        .send(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]))
+        .await;
+    frames.send(frame(HEADERS, WHOLE, 1, &head)).await;
+
+    let mut opening = tokio::time::interval(Duration::from_millis(50));
+    let update = frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]);
+    let outcome = loop {
+        tokio::select! {
+            outcome = frames.end_of(1) => break outcome,
+            _ = opening.tick() => {}
+        }
+        frames.send(&update).await;
+    };
+
+    assert_eq!(outcome, Outcome::Reset(2));
+    drop(frames);
+    flooded.is_over().await;
 }
