@@ -11,6 +11,7 @@ mod link;
 mod local;
 mod metrics;
 mod opened;
+mod readiness;
 mod reload;
 mod reload_told;
 mod serve;

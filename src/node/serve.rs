@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::NodeError;
 use super::core::{Core, Post};
 use super::metrics::{measure_certificates, metrics};
+use super::readiness::tell_readiness;
 use super::reload::{Parts, Reloader};
 use super::reload_told::Reloads;
 use super::signals::Signals;
@@ -94,7 +95,7 @@ pub fn serve(
     };
     control.spawn(socket.serve(Arc::clone(&core.api), operations));
     let admin = Arc::new(crew.admin(&core, &access, &reloader));
-    control.spawn(serve_admin(bound.admin, admin));
+    control.spawn(serve_admin(bound.admin, Arc::clone(&admin)));
     let post = core.mail.take();
     let mail = post.map(|post| start_post(post, &core, &control, &drain));
     let signals = Signals::listen()?;
@@ -109,6 +110,7 @@ pub fn serve(
 
     let workers = crew.start(bound.workers)?;
     tell(&bound.started);
+    control.spawn(tell_readiness(admin, drain.clone()));
     started(&bound.started);
     let ended = wait_for(workers);
 
@@ -378,7 +380,7 @@ fn tell(started: &Started) {
         tracing::info!(%address, scheme = scheme.as_str(), "listening");
     }
     tracing::info!(address = %started.admin, scheme = "admin", "listening");
-    tracing::info!("ready");
+    tracing::info!("serving");
 }
 
 fn access_log(config: &Config) -> Result<(AccessLog, Option<AccessWriter>), NodeError> {
