@@ -6,6 +6,7 @@
 mod core;
 mod error;
 mod examination;
+mod housekeeping;
 mod key_watch;
 mod link;
 mod local;
