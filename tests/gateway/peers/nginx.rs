@@ -31,35 +31,36 @@ const LONG: usize = 3_000_000;
 impl Nginx {
     async fn start() -> Self {
         loop {
-            let folder = tempfile::tempdir().unwrap();
-            let ports = std::array::from_fn(|_| free_port());
-            write_files(folder.path(), ports);
-            let mut process = Command::new(program())
-                .arg("-e")
-                .arg(folder.path().join("errors"))
-                .arg("-c")
-                .arg(folder.path().join("nginx.conf"))
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let listens = async {
-                while TcpStream::connect(at(ports[3])).await.is_err() {
-                    // A port was taken meanwhile.
-                    if process.try_wait().unwrap().is_some() {
-                        return false;
-                    }
-                    tokio::task::yield_now().await;
-                }
-                true
-            };
-            if within("nginx to listen", listens).await {
-                return Self {
-                    process,
-                    folder,
-                    ports,
-                };
+            let mut nginx = Self::spawn();
+            if within("nginx to listen", nginx.listens()).await {
+                return nginx;
             }
         }
+    }
+
+    fn spawn() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = std::array::from_fn(|_| free_port());
+        write_files(folder.path(), ports);
+        let mut command = Command::new(program());
+        command.arg("-e").arg(folder.path().join("errors"));
+        command.arg("-c").arg(folder.path().join("nginx.conf"));
+        Self {
+            process: command.stderr(Stdio::null()).spawn().unwrap(),
+            folder,
+            ports,
+        }
+    }
+
+    /// Whether it does at last; where a port was taken meanwhile it ends.
+    async fn listens(&mut self) -> bool {
+        while TcpStream::connect(at(self.ports[3])).await.is_err() {
+            if self.process.try_wait().unwrap().is_some() {
+                return false;
+            }
+            tokio::task::yield_now().await;
+        }
+        true
     }
 
     /// A gateway before it, with one path for each upstream.
