@@ -71,7 +71,7 @@ public = true
     gateway = subprocess.Popen([binary, "--config", folder + "/gateway.toml", "serve"], stdout=access, stderr=log)
     while True:
         told = [json.loads(line) for line in open(folder + "/log") if line.endswith("}\n")]
-        if any(line.get("message") == "ready" for line in told):
+        if any(line.get("message") == "serving" for line in told):
             break
         time.sleep(0.05)
     address = {line["scheme"]: line["address"] for line in told if line.get("message") == "listening"}

@@ -1,6 +1,6 @@
 """A gateway of its own under a load, what it takes, and a client beside the load that is well-behaved.
 
-Used by floods.py and soak.py; both run on Linux alone, since they read /proc.
+Used by the scripts beside it, which run on Linux alone, since they read /proc.
 """
 import asyncio
 import glob
@@ -89,19 +89,22 @@ def serve(port):
 class Gateway:
     """A gateway that runs in a folder of its own, before a service."""
 
-    def __init__(self, binary, server="", more=""):
+    def __init__(self, binary, server="", more="", config=CONFIG, core=None):
+        """With another `config` nobody serves at `service`; with a `core` it runs on that one alone."""
         self.folder = tempfile.mkdtemp(prefix="gateway-")
         self.tls, self.plain, admin, *services = free_ports(5)
-        self.admin = ("127.0.0.1", admin)
-        self.services = [multiprocessing.Process(target=serve, args=(port,), daemon=True) for port in services]
+        self.admin, self.service = ("127.0.0.1", admin), services[0]
+        wanted = services if config is CONFIG else []
+        self.services = [multiprocessing.Process(target=serve, args=(port,), daemon=True) for port in wanted]
         for service in self.services:
             service.start()
-        with open(self.folder + "/gateway.toml", "w") as config:
+        with open(self.folder + "/gateway.toml", "w") as file:
             ports = dict(tls=self.tls, plain=self.plain, admin=admin, service=services[0], other=services[1])
-            config.write(CONFIG % dict(ports, server=server, more=more))
+            file.write(config % dict(ports, server=server, more=more))
         self.log = self.folder + "/log"
         with open(self.log, "w") as log:
-            argv = [os.path.abspath(binary), "--config", self.folder + "/gateway.toml", "serve"]
+            argv = ["taskset", "-c", str(core)] if core is not None else []
+            argv += [os.path.abspath(binary), "--config", self.folder + "/gateway.toml", "serve"]
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=self.folder)
         self.pid = self.process.pid
         deadline = time.monotonic() + 30

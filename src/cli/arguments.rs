@@ -70,7 +70,8 @@ Examples:
     Reload,
     /// Run a whole gateway to try, with an echo service behind it
     #[command(after_help = "\
-It prints an administrator's password and the curl lines to try; Ctrl-C ends it.
+It prints an administrator's password and the curl lines to try. Ctrl-C ends it, and removes its folder
+unless --folder names one.
 
 Examples:
   dariet-gateway demo

@@ -151,6 +151,11 @@ pub enum CliError {
     /// The result cannot be written.
     #[error("the result cannot be written")]
     Output(#[source] io::Error),
+    /// The demo was to run by somebody's configuration.
+    #[error(
+        "the demo makes a configuration of its own: leave --config out, or run yours with `serve --config FILE`"
+    )]
+    DemoConfig,
     /// The demo's address is in use or not this machine's.
     #[error(
         "the demo cannot listen on {listen}: choose another address, such as `--listen 127.0.0.1:9443`"
@@ -196,6 +201,7 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(usage) => u8::try_from(usage.exit_code()).unwrap_or(2).into(),
+            Self::DemoConfig => WRONG_USAGE.into(),
             Self::NoConfig(_)
             | Self::Mistakes(_)
             | Self::Tls(_)
@@ -235,6 +241,8 @@ impl CliError {
     }
 }
 
+/// As clap ends the program when the arguments make no sense.
+const WRONG_USAGE: u8 = 2;
 /// `EX_CONFIG` of sysexits.h, after which systemd does not try again.
 const BAD_CONFIGURATION: u8 = 78;
 

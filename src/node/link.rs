@@ -44,6 +44,8 @@ const BEAT_EVERY: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How many revocations are sent again at a time: each may wait 50 ms for a replica behind the others.
 const SENT_AT_ONCE: usize = 8;
+/// How often it is said that the same server, which cannot be used, was found once more.
+const FOUND_AGAIN_EVERY: Duration = Duration::from_secs(600);
 /// What a worker may take to its bell before the link goes on without it: it is no reason to become
 /// stale.
 const BELL_PATIENCE: Duration = Duration::from_millis(100);
@@ -115,13 +117,29 @@ impl Link {
         self.state.is_up.store(true, Ordering::Relaxed);
         self.state.connects.send_modify(|connects| *connects += 1);
         *self.state.trouble.lock() = None;
+        self.tell_found(&beat);
+        Heard::Connected(beat)
+    }
+
+    /// Says what the link has come to. A server that cannot be used is come to again every second: of the
+    /// same one is told only now and then.
+    fn tell_found(&self, beat: &Beat) {
+        let now = self.uptime().elapsed();
+        let mut told = self.state.found.lock();
+        let is_told = told.as_ref().is_some_and(|(server, store, at)| {
+            (server, store) == (&beat.server, &beat.store)
+                && now.saturating_sub(*at) < FOUND_AGAIN_EVERY
+        });
+        if is_told && self.applier.freshness.knowledge() != Knowledge::Fresh {
+            return;
+        }
+        *told = Some((beat.server.clone(), beat.store, now));
         tracing::info!(server = beat.server.0, last = beat.last, "store link up");
         if beat.store.is_none() {
             tracing::warn!(
                 "store link found no store: the server is empty, or keys of a store are left there without its identity"
             );
         }
-        Heard::Connected(beat)
     }
 
     fn doubt(&self, doubt: Doubt) -> Heard {
@@ -215,6 +233,7 @@ impl Link {
     /// Says that the link is lost, and at attempts to mend it only what is new.
     fn lost(&self, error: &(dyn Error + 'static)) -> Heard {
         self.feed.close();
+        *self.state.found.lock() = None;
         let why = error.to_string();
         let is_new = self.state.trouble.lock().replace(why.clone()) != Some(why);
         if self.state.is_up.swap(false, Ordering::Relaxed) {

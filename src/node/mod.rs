@@ -6,11 +6,13 @@
 mod core;
 mod error;
 mod examination;
+mod housekeeping;
 mod key_watch;
 mod link;
 mod local;
 mod metrics;
 mod opened;
+mod readiness;
 mod reload;
 mod reload_told;
 mod serve;

@@ -14,22 +14,23 @@ use tokio::time::Instant;
 
 use super::NodeError;
 use super::core::{Core, Post};
+use super::housekeeping::{keep_house, write_usage};
 use super::metrics::{measure_certificates, metrics};
+use super::readiness::tell_readiness;
 use super::reload::{Parts, Reloader};
 use super::reload_told::Reloads;
 use super::signals::Signals;
 use crate::config::{Config, Listen, LogFormat, Scheme};
-use crate::domain::{Clock, SystemClock};
+use crate::domain::SystemClock;
 use crate::gateway::{Gateway, Limits, Routes, Shared};
 use crate::http::{Cors, IdentityHeaders};
 use crate::proxy::{Pace, Upstreams, attend};
-use crate::revocation::{Bells, Ledger, Watch};
+use crate::revocation::{Bells, Watch};
 use crate::runtime;
 use crate::server::{
     Admin, AdminSocket, Backup, Bound, Drain, EdgeTls, Operations, Renewal, Stage, Worker,
     WorkerSettings, bind, serve_admin,
 };
-use crate::store::Store;
 use crate::telemetry::{AccessLog, AccessWriter, LineFormat, LogLevel, WorkerMetrics, start_log};
 
 /// Where a node answers.
@@ -43,10 +44,6 @@ pub struct Started {
     pub socket: PathBuf,
 }
 
-/// How often key usage is written and forgotten admissions are swept up.
-const USAGE_EVERY: Duration = Duration::from_secs(30);
-/// How often the store forgets what has had its time.
-const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// How long mails that wait may take once the workers have ended.
 const MAIL_GRACE: Duration = Duration::from_secs(5);
 /// How long control work may take to end.
@@ -94,7 +91,7 @@ pub fn serve(
     };
     control.spawn(socket.serve(Arc::clone(&core.api), operations));
     let admin = Arc::new(crew.admin(&core, &access, &reloader));
-    control.spawn(serve_admin(bound.admin, admin));
+    control.spawn(serve_admin(bound.admin, Arc::clone(&admin)));
     let post = core.mail.take();
     let mail = post.map(|post| start_post(post, &core, &control, &drain));
     let signals = Signals::listen()?;
@@ -109,6 +106,7 @@ pub fn serve(
 
     let workers = crew.start(bound.workers)?;
     tell(&bound.started);
+    control.spawn(tell_readiness(admin, drain.clone()));
     started(&bound.started);
     let ended = wait_for(workers);
 
@@ -321,45 +319,6 @@ fn start_post(
     })
 }
 
-/// Writes when keys were used, and has the store forget what has had its time.
-async fn keep_house(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ledger: Arc<Ledger>) {
-    let mut usage = tokio::time::interval(USAGE_EVERY);
-    let mut sweep = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        // Both are cancel safe.
-        tokio::select! {
-            _ = usage.tick() => write_usage(store.as_ref(), &ledger).await,
-            _ = sweep.tick() => sweep_store(store.as_ref(), clock.as_ref()).await,
-        }
-    }
-}
-
-/// By a clock that is ahead of the others', log-outs would be forgotten that the others still need.
-async fn sweep_store(store: &dyn Store, clock: &dyn Clock) {
-    if !clock.is_agreed() {
-        tracing::warn!("store not swept: this node's clock is too far from the store's");
-        return;
-    }
-    if let Err(error) = store.sweep(clock.now()).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "store not swept");
-    }
-}
-
-async fn write_usage(store: &dyn Store, ledger: &Ledger) {
-    ledger.sweep();
-    let used = ledger.usage().take();
-    if used.is_empty() {
-        return;
-    }
-    if let Err(error) = store.note_used(used.clone()).await {
-        ledger.usage().give_back(used);
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "key usage not written"
-        );
-    }
-}
-
 fn backup_of(core: &Core) -> Backup {
     let store = core.embedded.clone();
     Arc::new(move |to| match &store {
@@ -379,7 +338,7 @@ fn tell(started: &Started) {
         tracing::info!(%address, scheme = scheme.as_str(), "listening");
     }
     tracing::info!(address = %started.admin, scheme = "admin", "listening");
-    tracing::info!("ready");
+    tracing::info!("serving");
 }
 
 fn access_log(config: &Config) -> Result<(AccessLog, Option<AccessWriter>), NodeError> {

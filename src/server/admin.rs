@@ -84,18 +84,23 @@ impl Admin {
         }
     }
 
-    async fn ready(&self) -> Response<Full<Bytes>> {
+    /// Why the node must not be sent requests, if there is a reason.
+    pub async fn not_ready(&self) -> Option<String> {
         if self.drain.stage() > Stage::Serving {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".into());
+            return Some("shutting down".to_owned());
         }
         // Any question will do; nobody has this id.
         if let Err(error) = self.store.user(UserId::from_bytes([0; 16])).await {
-            return text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"));
+            return Some(error.to_string());
         }
-        if let Some(reason) = (self.not_ready)() {
-            return text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"));
+        (self.not_ready)()
+    }
+
+    async fn ready(&self) -> Response<Full<Bytes>> {
+        match self.not_ready().await {
+            None => text(StatusCode::OK, "ready\n".into()),
+            Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         }
-        text(StatusCode::OK, "ready\n".into())
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {

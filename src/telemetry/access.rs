@@ -89,7 +89,7 @@ impl AccessBuffer {
         }
         let mut lines = self.lines.borrow_mut();
         let mut line = Line::begin(&mut lines, self.log.format);
-        self.time(&mut line, now);
+        self.timestamp(&mut line, now);
         fields(&mut line);
         line.end();
         let is_full = lines.len() >= BUFFER_BYTES;
@@ -99,12 +99,12 @@ impl AccessBuffer {
         }
     }
 
-    fn time(&self, line: &mut Line<'_>, now: Timestamp) {
+    fn timestamp(&self, line: &mut Line<'_>, now: Timestamp) {
         let mut second = self.second.borrow_mut();
         if second.0 != now.as_secs() {
-            *second = (now.as_secs(), now.to_string());
+            *second = (now.as_secs(), format!("{now}Z"));
         }
-        line.text("time", &second.1);
+        line.text("timestamp", &second.1);
     }
 
     /// Hands what was gathered to the writer.

@@ -114,3 +114,75 @@ impl fmt::Debug for ByWord {
             .finish_non_exhaustive()
     }
 }
+
+pub(super) type Value = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// A value that is asked for at each scrape.
+pub(super) struct Asked {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) kind: MetricType,
+    pub(super) value: Value,
+}
+
+impl Collector for Asked {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let value = (self.value)();
+        let mut metric = encoder.encode_descriptor(self.name, self.help, None, self.kind)?;
+        if matches!(self.kind, MetricType::Counter) {
+            counter(&mut metric, value)
+        } else {
+            metric.encode_gauge(&value)
+        }
+    }
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One value of a metric with labels.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// What it is the value of.
+    pub labels: Vec<(&'static str, String)>,
+    /// The value.
+    pub value: u64,
+}
+
+pub(super) type Samples = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+
+/// Values with labels that are asked for at each scrape.
+pub(super) struct Sampled {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) kind: MetricType,
+    pub(super) samples: Samples,
+}
+
+impl Collector for Sampled {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut metric = encoder.encode_descriptor(self.name, self.help, None, self.kind)?;
+        for sample in (self.samples)() {
+            let mut metric = metric.encode_family(&sample.labels)?;
+            if matches!(self.kind, MetricType::Counter) {
+                counter(&mut metric, sample.value)?;
+            } else {
+                metric.encode_gauge(&sample.value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Sampled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sampled")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

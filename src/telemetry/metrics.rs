@@ -9,7 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::collectors::{ByWord, Span, Spans, SpansNamed};
+use super::collectors::{Asked, ByWord, Sample, Sampled, Samples, Span, Spans, SpansNamed, Value};
 use super::requests::{CLASSES, Requests, RouteCounts};
 
 /// What `/metrics` shows: the sum over the workers, and values that others are asked for.
@@ -359,76 +359,6 @@ impl Collector for Workers {
         encoder
             .encode_descriptor("connections_open", help, None, MetricType::Gauge)?
             .encode_gauge(&open)
-    }
-}
-
-type Value = Box<dyn Fn() -> u64 + Send + Sync>;
-
-struct Asked {
-    name: &'static str,
-    help: &'static str,
-    kind: MetricType,
-    value: Value,
-}
-
-impl Collector for Asked {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let value = (self.value)();
-        let mut metric = encoder.encode_descriptor(self.name, self.help, None, self.kind)?;
-        if matches!(self.kind, MetricType::Counter) {
-            counter(&mut metric, value)
-        } else {
-            metric.encode_gauge(&value)
-        }
-    }
-}
-
-impl fmt::Debug for Asked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asked")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// One value of a metric with labels.
-#[derive(Debug, Clone)]
-pub struct Sample {
-    /// What it is the value of.
-    pub labels: Vec<(&'static str, String)>,
-    /// The value.
-    pub value: u64,
-}
-
-type Samples = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
-
-struct Sampled {
-    name: &'static str,
-    help: &'static str,
-    kind: MetricType,
-    samples: Samples,
-}
-
-impl Collector for Sampled {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut metric = encoder.encode_descriptor(self.name, self.help, None, self.kind)?;
-        for sample in (self.samples)() {
-            let mut metric = metric.encode_family(&sample.labels)?;
-            if matches!(self.kind, MetricType::Counter) {
-                counter(&mut metric, sample.value)?;
-            } else {
-                metric.encode_gauge(&sample.value)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Sampled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sampled")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
     }
 }
 

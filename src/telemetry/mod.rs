@@ -11,9 +11,9 @@ mod requests;
 mod seldom;
 
 pub use access::{AccessBuffer, AccessLog, AccessWriter};
-pub use collectors::Spans;
+pub use collectors::{Sample, Spans};
 pub use line::{Line, LineFormat};
 pub use log::{LogError, LogLevel, start_log};
-pub use metrics::{Metrics, Outcome, Sample, WorkerMetrics};
+pub use metrics::{Metrics, Outcome, WorkerMetrics};
 pub use requests::RouteCounts;
 pub use seldom::Seldom;

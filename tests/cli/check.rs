@@ -74,6 +74,27 @@ fn every_mistake_is_told_by_every_command_that_reads_the_configuration() {
 }
 
 #[test]
+fn a_rule_that_can_never_match_is_a_mistake_at_start() {
+    let house = House::new();
+    let route = "[[routes]]\nupstream = \"a\"\n";
+    house.configure(&format!(
+        "[upstreams.a]\nservers = [\"http://127.0.0.1:1\"]\n\
+         {route}path = \"/a\"\n{route}path = \"/a/\"\n{route}path = \"/api/auth/x\"\n\
+         {route}path = \"/b\"\nmethods = [\"GET\"]\nallow = [{{ role = \"admin\", methods = [\"PUT\"] }}]\n"
+    ));
+    for command in ["check", "serve"] {
+        let said = house.run(&[command]).failed(78);
+        for part in [
+            "path \"/a/\" has another route already",
+            "path is the gateway's own",
+            "so the rule can never fit",
+        ] {
+            assert!(said.contains(part), "{command}: {part} in {said}");
+        }
+    }
+}
+
+#[test]
 fn files_that_the_configuration_names_must_be_of_use() {
     let house = House::new();
     for (more, part) in [

@@ -20,9 +20,13 @@ impl Demo {
     /// Starts it on free ports, and reads all that it prints at first.
     fn start(folder: &Path) -> Self {
         let mut command = gateway();
-        command.args(["demo", "--listen", "127.0.0.1:0", "--folder"]);
+        command.arg("demo").arg("--folder").arg(folder);
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> Self {
         let mut child = command
-            .arg(folder)
+            .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -117,6 +121,44 @@ fn the_printed_password_is_the_administrators_and_the_files_are_their_owners_alo
             .ok()
             .contains("admin@example.com")
     );
+}
+
+#[test]
+fn a_folder_of_its_own_is_gone_at_the_end_and_one_that_was_named_is_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let named = home.path().join("demo");
+    let temporary = home.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let made = || fs::read_dir(&temporary).unwrap().count();
+
+    for end in [Signal::INT, Signal::TERM] {
+        let mut command = gateway();
+        command.arg("demo").env("TMPDIR", &temporary);
+        let mut demo = Demo::run(command);
+        assert_eq!(made(), 1);
+        assert!(demo.printed.contains("it is removed at the end"));
+
+        signal(&demo.child, end);
+
+        assert_eq!(demo.child.wait().unwrap().code(), Some(0));
+        assert_eq!(made(), 0, "after {end:?}");
+    }
+
+    let mut demo = Demo::start(&named);
+    signal(&demo.child, Signal::INT);
+    assert_eq!(demo.child.wait().unwrap().code(), Some(0));
+    assert!(named.join("gateway.toml").exists());
+}
+
+#[test]
+fn a_configuration_is_not_silently_ignored() {
+    let home = tempfile::tempdir().unwrap();
+    let mut demo = gateway();
+    demo.args(["demo", "--listen", "127.0.0.1:0", "--config", "mine.toml"]);
+
+    let said = Ran::of(demo.current_dir(&home), "").failed(2);
+
+    assert!(said.contains("serve --config FILE"), "{said}");
 }
 
 #[test]

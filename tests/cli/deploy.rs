@@ -105,7 +105,7 @@ fn the_nodes_of_the_example_listen_where_the_balancer_looks_for_them() {
 #[test]
 fn the_users_of_redis_have_the_rights_that_the_documents_name() {
     let documents = include_str!("../../docs/configuration.md");
-    let begin = documents.find("user dariet on >PASSWORD").unwrap();
+    let begin = documents.find("user gateway on >PASSWORD").unwrap();
     let named = documents[begin..].split("```").next().unwrap();
     let named: Vec<_> = named.split_whitespace().skip(2).collect();
 

@@ -19,6 +19,7 @@ mod browser;
 mod crash;
 mod forwarding;
 mod multiplexed;
+mod peers;
 mod reload;
 mod reset;
 mod revocation;

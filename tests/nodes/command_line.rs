@@ -189,6 +189,12 @@ async fn a_node_that_starts_before_its_store_serves_as_soon_as_that_is_there() {
 
     let node = fleet.setup(at(&redis)).start_empty().await;
     node.ask_ops("/readyz").await.expect(503);
+    let log = &node.node().log;
+    let is_not_ready = |line: &serde_json::Value| line["message"] == "not ready";
+    let line = log.wait_for("the reason", is_not_ready).await;
+    assert!(line["reason"].is_string(), "{line}");
+    let is_ready = |line: &serde_json::Value| line["message"] == "ready";
+    assert!(!log.json().iter().any(is_ready), "{}", log.text());
     let call = Call::get("/x").bearer(&fleet.administrator().token);
     let refusal = node.call(&call).await.refusal();
     assert_eq!(refusal, (503, "store_unavailable".to_owned()));
@@ -196,6 +202,7 @@ async fn a_node_that_starts_before_its_store_serves_as_soon_as_that_is_there() {
     node.metric("dariet_store_knowledge_fresh 1").await;
 
     node.ask_ops("/readyz").await.expect(200);
+    log.wait_for("the node to be ready", is_ready).await;
     node.call(&call).await.expect(200);
     let body = json!({"name": "made there"});
     let create = Call::post("/api/api-keys").json(&body);

@@ -25,6 +25,7 @@ mod probe;
 #[expect(dead_code, reason = "other test programs use more of it")]
 mod redis_server;
 mod relay;
+mod reload;
 mod replaced;
 mod revocation;
 #[path = "../support/mod.rs"]

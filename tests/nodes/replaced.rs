@@ -1,5 +1,7 @@
 //! Another server answers where the store was, or the same one without what it held.
 
+use std::time::Duration;
+
 use redis::Value;
 use rustix::process::Signal;
 use serde_json::json;
@@ -8,6 +10,7 @@ use crate::fleet::{Fleet, MAX_STALENESS, at};
 use crate::probe::Seen;
 use crate::redis_server::RedisServer;
 use crate::support::message::Call;
+use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_lost_everything_is_not_taken_for_the_old_one() {
@@ -35,6 +38,14 @@ async fn a_store_that_lost_everything_is_not_taken_for_the_old_one() {
         assert_eq!(refusal, (503, "store_replaced".to_owned()));
     }
     assert_eq!(other.ask::<u64>(&["DBSIZE"]), 0);
+    for node in &fleet.nodes {
+        let connects = connects(node).await;
+        while self::connects(node).await < connects + 3 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let log = node.node().log.text();
+        assert_eq!(log.matches("store link found no store").count(), 1, "{log}");
+    }
     for network in &fleet.networks {
         network.lead_to(at(&redis));
     }
@@ -42,6 +53,14 @@ async fn a_store_that_lost_everything_is_not_taken_for_the_old_one() {
 
     clients.tell("empty store in the old one's place");
     clients.were_never_refused();
+}
+
+/// How often a node has come to a server of the store.
+async fn connects(node: &World) -> u64 {
+    let metrics = node.metrics().await;
+    let name = "dariet_store_link_connects_total ";
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name));
+    value.unwrap().parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

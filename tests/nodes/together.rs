@@ -68,6 +68,68 @@ async fn a_limit_is_passed_by_no_more_than_a_batch_of_each_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_the_store_each_node_keeps_the_limits_by_itself() {
+    let mut redis = RedisServer::start();
+    let fleet = Fleet::of(1, at(&redis)).await;
+    let limit = "[[limits]]\nper = \"address\"\nrate = \"1 per 1h\"\nburst = 20";
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let setup = fleet.setup(at(&redis)).toml(limit);
+        let setup = setup.route("/open", "service", "public = true");
+        nodes.push(setup.start_empty().await);
+    }
+    redis.kill();
+
+    for node in &nodes {
+        node.metric("dariet_store_link_up 0").await;
+        let mut wire = node.wire().await;
+        for _ in 0..20 {
+            wire.call(&Call::get("/open")).await.expect(200);
+        }
+        let over = wire.call(&Call::get("/open")).await.refusal();
+        assert_eq!(over, (429, "rate_limited".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warm_request_under_limits_asks_the_store_nothing() {
+    let redis = RedisServer::start();
+    let fleet = Fleet::of(1, at(&redis)).await;
+    let limits = ["principal", "key", "address", "route"]
+        .map(|per| format!("[[limits]]\nper = {per:?}\nrate = \"100000 per 1s\"\n"));
+    let node = fleet.setup(at(&redis)).toml(&limits.concat());
+    let node = node.start_empty().await;
+    let call = Call::get("/x").bearer(&fleet.new_key(0).await.key);
+    let mut wire = node.wire().await;
+    wire.call(&call).await.expect(200);
+    // Each question to the store for a request is a script or a read of a record; what a node does beside
+    // requests is neither.
+    let asked = || {
+        let info: String = redis.ask(&["INFO", "commandstats"]);
+        let calls = |name: &str| {
+            let line = info
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
+            line.map_or(0, |line| {
+                line.split(',').next().unwrap().parse::<u64>().unwrap()
+            })
+        };
+        ["evalsha", "eval", "get", "hget"]
+            .map(calls)
+            .iter()
+            .sum::<u64>()
+    };
+
+    let before = asked();
+    for _ in 0..500 {
+        wire.call(&call).await.expect(200);
+    }
+
+    // What was used of a key is written now and then.
+    assert!(asked() - before <= 5, "{} questions", asked() - before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn changes_say_how_safe_they_are() {
     let redis = RedisServer::start();
     let fleet = Fleet::of(1, at(&redis)).await;

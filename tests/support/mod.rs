@@ -8,6 +8,7 @@ pub mod lines;
 pub mod message;
 pub mod names;
 pub mod node;
+pub mod reloading;
 pub mod service;
 pub mod setup;
 pub mod websocket;

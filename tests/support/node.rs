@@ -37,10 +37,10 @@ impl Node {
         Self { child, log, access }
     }
 
-    /// Waits until it serves.
-    pub async fn ready(&self) {
-        let is_ready = |line: &serde_json::Value| line["message"] == "ready";
-        self.log.wait_for("the node to be ready", is_ready).await;
+    /// Waits until it takes connections; it may not be ready yet.
+    pub async fn serving(&self) {
+        let is_serving = |line: &serde_json::Value| line["message"] == "serving";
+        self.log.wait_for("the node to serve", is_serving).await;
     }
 
     /// Where it listens for `scheme`: `https`, `http` or `admin`. Call it when the node is ready.

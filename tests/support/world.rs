@@ -71,7 +71,7 @@ impl World {
             set_clock(&mut command, ahead);
         }
         let node = Node::run(command);
-        node.ready().await;
+        node.serving().await;
         self.node = Some(node);
     }
 

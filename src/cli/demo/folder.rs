@@ -7,13 +7,18 @@ use super::Parts;
 use crate::auth::random;
 use crate::cli::CliError;
 
-/// The folder that a demo lives in. It is kept, so that the operator can look at everything.
+/// The folder that a demo lives in. One that the operator has named is kept, so that they can look at
+/// everything; one of the demo's own is removed with this.
 #[derive(Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    pub(super) is_kept: bool,
+}
 
 impl Folder {
     /// An empty folder, only for its owner: the one that was named, or a new one.
     pub(super) fn make(named: Option<PathBuf>) -> Result<Self, CliError> {
+        let is_kept = named.is_some();
         let path = match named {
             Some(path) => std::path::absolute(&path).unwrap_or(path),
             None => {
@@ -30,7 +35,7 @@ impl Folder {
         if fs::read_dir(&path).map_err(failed)?.next().is_some() {
             return Err(CliError::DemoFolder(path));
         }
-        Ok(Self(path))
+        Ok(Self { path, is_kept })
     }
 
     /// Writes the configuration and the certificate.
@@ -41,7 +46,10 @@ impl Folder {
         let files = [
             (self.config(), config(parts)),
             (self.certificate(), made.cert.pem()),
-            (self.0.join("gateway.key"), made.signing_key.serialize_pem()),
+            (
+                self.path.join("gateway.key"),
+                made.signing_key.serialize_pem(),
+            ),
         ];
         for (path, text) in files {
             write_new(&path, &text).map_err(|error| CliError::demo("write its files", error))?;
@@ -50,15 +58,25 @@ impl Folder {
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     pub(super) fn config(&self) -> PathBuf {
-        self.0.join("gateway.toml")
+        self.path.join("gateway.toml")
     }
 
     pub(super) fn certificate(&self) -> PathBuf {
-        self.0.join("gateway.crt")
+        self.path.join("gateway.crt")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.is_kept
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(%error, folder = %self.path.display(), "folder not removed");
+        }
     }
 }
 

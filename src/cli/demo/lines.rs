@@ -19,7 +19,7 @@ Dariet Gateway runs on https://{listen}, with an echo service behind it.
   administrator  {ADMIN}
   password       {password}
   folder         {folder}
-                 (gateway.toml is all it took; mails go to mails/)
+                 (gateway.toml is all it took; mails go to mails/; {fate})
   metrics        http://{admin}/metrics
 
 Paste these lines into another terminal, one after the other or all at once:
@@ -31,6 +31,11 @@ Each request writes a line here. Ctrl-C ends the demo.
 ",
         try_it = TRY.replace("EMAIL", ADMIN).replace("PASSWORD", password),
         folder = folder.path().display(),
+        fate = if folder.is_kept {
+            "it is kept"
+        } else {
+            "it is removed at the end"
+        },
         certificate = quoted(&folder.certificate().to_string_lossy()),
     )
 }

@@ -5,6 +5,7 @@ mod lines;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 
 use http::Method;
 use serde_json::json;
@@ -32,7 +33,10 @@ struct Parts {
 }
 
 /// Makes everything, runs the gateway, and prints what to try.
-pub(super) fn run(demo: Demo) -> Result<(), CliError> {
+pub(super) fn run(config: Option<&Path>, demo: Demo) -> Result<(), CliError> {
+    if config.is_some() {
+        return Err(CliError::DemoConfig);
+    }
     let listen = free(demo.listen).map_err(|source| CliError::DemoListen {
         listen: demo.listen,
         source,

@@ -4,6 +4,7 @@ mod changes;
 mod documents;
 mod meaning;
 mod mistakes;
+mod redis;
 
 use std::path::Path;
 

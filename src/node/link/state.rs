@@ -1,9 +1,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::revocation::{Doubt, Knowledge};
+use crate::store::{ServerId, StoreId};
 
 /// How a link does, for metrics.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub struct LinkState {
     pub(super) knowledge: watch::Sender<Knowledge>,
     /// Why it is not up, as it was told last.
     pub(super) trouble: Mutex<Option<String>>,
+    /// The server and the store that it came to, and when that was told last.
+    pub(super) found: Mutex<Option<(ServerId, Option<StoreId>, Duration)>>,
     pub(super) losses: AtomicU64,
     pub(super) applied: AtomicU64,
     pub(super) sent_again: AtomicU64,
@@ -28,6 +32,7 @@ impl Default for LinkState {
             connects: watch::Sender::new(0),
             knowledge: watch::Sender::new(Knowledge::Stale),
             trouble: Mutex::default(),
+            found: Mutex::default(),
             losses: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             sent_again: AtomicU64::new(0),

@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::fault::Fault;
 use super::info::Info;
 use super::primary::Primary;
-use super::scripts::PROBE;
+use super::rights::Missing;
 use super::session::unavailable;
 use crate::config::RedisServers;
 use crate::store::Answer;
@@ -46,23 +46,16 @@ impl Redis {
                     fsync: setting(connection, patience, "appendfsync").await,
                     min_replicas: setting(connection, patience, "min-replicas-to-write").await,
                 };
-                let probes = keys.probes();
-                let forbidden = connection.run(
-                    &PROBE,
-                    |call| {
-                        call.arg(probes.len()).arg(&probes);
-                    },
-                    patience,
-                );
-                Ok((forbidden.await?, asked, primary))
+                let missing = Missing::at(connection, &keys, patience).await?;
+                Ok((missing, asked, primary))
             });
             let found = match task.await {
                 Ok(found) => found.map_err(Fault::of_read)?,
                 Err(_) => return Err(unavailable("the gateway is shutting down")),
             };
-            let (forbidden, asked, primary): (Vec<String>, Asked, Primary) = found;
+            let (missing, asked, primary): (Missing, Asked, Primary) = found;
             let mut findings = Findings::default();
-            findings.rights(&forbidden);
+            findings.rights(&missing);
             findings.kind(&primary, &self.settings.servers);
             findings.eviction(&primary.info, self.settings.allow_eviction);
             findings.persistence(&primary.info, &asked);
@@ -113,15 +106,19 @@ impl Findings {
         self.0.push(Finding { severity, message });
     }
 
-    fn rights(&mut self, forbidden: &[String]) {
-        if !forbidden.is_empty() {
-            self.add(
-                Severity::Error,
-                format!(
-                    "redis does not let our user use {}; docs/configuration.md has the ACL line",
-                    forbidden.join(", ")
-                ),
+    fn rights(&mut self, missing: &Missing) {
+        let way_out = "docs/configuration.md has the ACL line";
+        if !missing.of_nodes.is_empty() {
+            let names = missing.of_nodes.join(", ");
+            let message = format!("redis does not let our user use {names}; {way_out}");
+            self.add(Severity::Error, message);
+        }
+        if !missing.of_export.is_empty() {
+            let names = missing.of_export.join(", ");
+            let message = format!(
+                "redis does not let our user use {names}, which `store export` needs; {way_out}"
             );
+            self.add(Severity::Warning, message);
         }
     }
 

@@ -104,7 +104,17 @@ impl Keys {
 
     /// One rate limit.
     pub(super) fn limit(&self, key: LimitKey) -> String {
-        format!("{}:rl:{}", self.prefix, key.0)
+        format!("{}{}", self.limits(), key.0)
+    }
+
+    /// What every limit's key begins with.
+    pub(super) fn limits(&self) -> String {
+        format!("{}:rl:", self.prefix)
+    }
+
+    /// A limit that nobody has, where the records are: in a Cluster others are elsewhere.
+    pub(super) fn probe_limit(&self) -> String {
+        format!("{}{}", self.limits(), self.tagged("probe"))
     }
 
     /// What is written and removed to see whether we may.

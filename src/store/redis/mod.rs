@@ -23,6 +23,7 @@ mod port;
 mod primary;
 mod records;
 mod resend;
+mod rights;
 mod scripts;
 mod sentinels;
 mod session;

@@ -1,11 +1,12 @@
 //! Services that break the rules of HTTP: nobody gets what was not meant for them.
 
 use h2::Reason;
+use tokio::io::AsyncReadExt as _;
 
 use crate::support::message::Call;
 use crate::support::service::{Scripted, Service};
 use crate::support::setup::Setup;
-use crate::support::wire::End;
+use crate::support::wire::{End, Wire};
 use crate::support::world::{Version, World};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -229,4 +230,139 @@ async fn a_service_that_switches_to_another_protocol_has_broken_off() {
     let answer = world.call(&call).await;
 
     assert_eq!(answer.refusal(), (502, "upstream_broken".to_owned()));
+}
+
+/// How a service lies, and what the client has of it: the refusal, or an answer that looks broken off.
+#[derive(Debug, Clone, Copy)]
+enum Lie {
+    Says(&'static str),
+    SaysForEver(&'static str),
+    SaysNothing,
+    Resets,
+    AnswersAgainUnasked(&'static str),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Truth {
+    Refused(u16, &'static str),
+    BrokenOff,
+    Whole,
+}
+
+const LIES: [(&str, Lie, Truth); 9] = [
+    (
+        "a short body",
+        Lie::Says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"),
+        Truth::BrokenOff,
+    ),
+    (
+        "a short body in chunks",
+        Lie::Says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"),
+        Truth::BrokenOff,
+    ),
+    (
+        "a long body",
+        Lie::Says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and more"),
+        Truth::Whole,
+    ),
+    (
+        "a garbage head",
+        Lie::Says("\x01\x02 nothing of HTTP\r\n\r\n"),
+        Truth::Refused(502, "upstream_broken"),
+    ),
+    (
+        "closes",
+        Lie::Says(""),
+        Truth::Refused(502, "upstream_broken"),
+    ),
+    (
+        "stalls",
+        Lie::SaysNothing,
+        Truth::Refused(504, "upstream_timeout"),
+    ),
+    (
+        "resets",
+        Lie::Resets,
+        Truth::Refused(502, "upstream_broken"),
+    ),
+    (
+        "answers before it was asked",
+        Lie::AnswersAgainUnasked("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
+        Truth::Whole,
+    ),
+    (
+        "1xx for ever",
+        Lie::SaysForEver("HTTP/1.1 102 Processing\r\n\r\n"),
+        Truth::Refused(502, "upstream_broken"),
+    ),
+];
+
+#[tokio::test]
+async fn an_upstream_that_lies_is_told_as_such_and_the_next_client_gets_the_truth() {
+    for (what, lie, truth) in LIES {
+        let service = Scripted::start().await;
+        let setup = Setup::new()
+            .server("workers = 1")
+            .upstream_of(
+                "service",
+                &[service.address],
+                "response_timeout = \"300ms\"\n[upstreams.service.retries]\nattempts = 1",
+            )
+            .route("/", "service", "public = true");
+        let world = setup.start_empty().await;
+        for version in Version::ALL {
+            let mut client = world.client(version).await;
+            let mut kept = None;
+            let lying = async { tell(lie, service.accept().await).await };
+            let call = Call::get("/x");
+
+            let (answer, upstream) = tokio::join!(client.try_call(&call), lying);
+            if let (Lie::AnswersAgainUnasked(text), Some(mut upstream)) = (lie, upstream) {
+                upstream.send(text).await;
+                kept = Some(upstream);
+            }
+
+            match (truth, answer) {
+                (Truth::BrokenOff, None) => {}
+                (Truth::Whole, Some(answer)) => assert_eq!(answer.expect(200).body, "ok", "{what}"),
+                (Truth::Refused(status, code), Some(answer)) => {
+                    let refusal = (status, code.to_owned());
+                    assert_eq!(answer.refusal(), refusal, "{what}, {version:?}");
+                }
+                (truth, answer) => panic!("{what}, {version:?}: {truth:?}, {answer:?}"),
+            }
+            // Nothing of it is left on any connection.
+            let mut next = world.client(version).await;
+            let honest = async {
+                let mut upstream = service.accept().await;
+                upstream.request().await;
+                upstream.send(OK).await;
+                upstream
+            };
+            let (answer, _upstream) = tokio::join!(next.call(&call), honest);
+            assert_eq!(answer.expect(200).body, "ok", "{what}, {version:?}");
+            drop(kept);
+        }
+    }
+}
+
+/// Does what the service does to one request. The connection, where it stays open.
+async fn tell(lie: Lie, mut upstream: Wire) -> Option<Wire> {
+    if let Lie::Resets = lie {
+        // The system resets a connection that is closed with something unread.
+        upstream.into_io().read_u8().await.unwrap();
+        return None;
+    }
+    upstream.request().await;
+    match lie {
+        Lie::Says(text) => upstream.send(text).await,
+        Lie::SaysForEver(text) => while upstream.try_send(text).await.is_ok() {},
+        Lie::SaysNothing => assert_eq!(upstream.rest().await.0, ""),
+        Lie::AnswersAgainUnasked(_) => {
+            upstream.send(OK).await;
+            return Some(upstream);
+        }
+        Lie::Resets => {}
+    }
+    None
 }

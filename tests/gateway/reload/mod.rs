@@ -1,6 +1,7 @@
 //! A configuration that is exchanged while the gateway runs: whole, or not at all.
 
 mod command;
+mod names;
 mod refused;
 mod requests;
 mod signals;
@@ -11,22 +12,17 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::support::reloading::{add, exchange};
 use crate::support::world::World;
 
 /// Writes another configuration.
 fn edit(world: &World, change: impl FnOnce(String) -> String) {
-    let text = std::fs::read_to_string(world.config()).unwrap();
-    let new = change(text.clone());
-    assert_ne!(new, text, "nothing was changed");
-    std::fs::write(world.config(), new).unwrap();
+    world.edit(change);
 }
 
 /// Has the node read it. What it says that has changed.
 fn reload(world: &World) -> String {
-    let output = world.command(&["reload"], "");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    String::from_utf8(output.stdout).unwrap()
+    world.reload()
 }
 
 /// The same while the test goes on.
@@ -39,22 +35,5 @@ async fn reload_meanwhile(world: &Arc<World>) -> String {
 
 /// Has the node read what it must refuse. What it says is wrong.
 fn refusal(world: &World) -> String {
-    let output = world.command(&["reload"], "");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(output.stdout, b"");
-    said
-}
-
-/// Adds sections.
-fn add(sections: &str) -> impl FnOnce(String) -> String {
-    move |text| format!("{text}\n{sections}\n")
-}
-
-/// Writes something else in the place of a text that stands there once.
-fn exchange(old: &str, new: &str) -> impl FnOnce(String) -> String {
-    move |text| {
-        assert_eq!(text.matches(old).count(), 1, "{old:?} in {text}");
-        text.replace(old, new)
-    }
+    world.refused_reload()
 }

@@ -9,6 +9,8 @@ async fn operators_see_that_a_node_lives_and_is_ready() {
     for path in ["/livez", "/readyz"] {
         world.ask_ops(path).await.expect(200);
     }
+    let is_ready = |line: &serde_json::Value| line["message"] == "ready";
+    world.node().log.wait_for("the word", is_ready).await;
     world.ask_ops("/api/auth/me").await.expect(404);
     let outside = world.call(&Call::get("/readyz")).await;
     assert_eq!(outside.refusal(), (404, "no_route".to_owned()));

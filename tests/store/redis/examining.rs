@@ -91,12 +91,12 @@ fn a_primary_that_takes_changes_alone_is_warned_of() {
 fn rights_that_are_missing_are_named_and_settings_that_may_not_be_read_are_warned_of() {
     let server = RedisBuilder::default()
         .setting("appendonly yes")
-        .setting("user dariet on >hunter2 ~* +@all -zadd -xadd -config")
+        .setting("user gateway on >hunter2 ~* +@all -zadd -xadd -config")
         .start();
 
     let findings = found(
         &server.url(),
-        "user = 'dariet'\npassword = '${REDIS_PASSWORD}'",
+        "user = 'gateway'\npassword = '${REDIS_PASSWORD}'",
     );
 
     let expected = [
@@ -108,11 +108,58 @@ fn rights_that_are_missing_are_named_and_settings_that_may_not_be_read_are_warne
     server.ask::<()>(&["CONFIG", "SET", "appendonly", "no"]);
     let findings = found(
         &server.url(),
-        "user = 'dariet'\npassword = '${REDIS_PASSWORD}'",
+        "user = 'gateway'\npassword = '${REDIS_PASSWORD}'",
     );
     assert_found(
         &findings[1..2],
         &["warning: does not tell whether it saves"],
+    );
+}
+
+#[test]
+fn each_right_that_a_node_needs_is_missed() {
+    let manual = include_str!("../../../docs/configuration.md");
+    let begin = manual.find("user gateway on >PASSWORD").unwrap();
+    let line = manual[begin..].split("```").next().unwrap();
+    let rights: Vec<_> = line.split_whitespace().collect();
+    let server = RedisServer::start();
+    let account = "user = 'gateway'\npassword = '${REDIS_PASSWORD}'";
+    let allow_all_but = |left_out: &str| {
+        let allowed = rights[3..].iter().filter(|right| **right != left_out);
+        let allowed: Vec<_> = allowed
+            .map(|right| right.replace("PASSWORD", "hunter2"))
+            .collect();
+        let mut words = vec!["ACL", "SETUSER", "gateway", "reset", "on"];
+        words.extend(allowed.iter().map(String::as_str));
+        server.ask::<()>(&words);
+    };
+    allow_all_but("");
+    let well = found(&server.url(), account);
+    assert_found(&well, &["warning: keeps nothing", "note: no replica"]);
+
+    // Without some of them nobody gets as far, and others are for one kind of server alone.
+    let others = ["+info", "+select", "+config|get", "+cluster|slots"];
+    let commands = rights.iter().filter(|right| right.starts_with('+'));
+    for right in commands.filter(|right| !others.contains(right)) {
+        allow_all_but(right);
+        let name = right[1..].to_uppercase();
+        let findings = found(&server.url(), account);
+        let severity = if name.ends_with("SCAN") {
+            "warning: redis does not let our user use"
+        } else {
+            "error: redis does not let our user use"
+        };
+        assert!(
+            findings[0].starts_with(&format!("{severity} {name}")),
+            "{name}: {findings:#?}"
+        );
+    }
+
+    allow_all_but("~dk:rl:*");
+    let findings = found(&server.url(), account);
+    assert!(
+        findings[0].contains("use keys that begin with dk:rl:;"),
+        "{findings:#?}"
     );
 }
 

@@ -18,16 +18,16 @@ pub(crate) fn on_one_server() -> impl Fn() -> Made {
 /// The user of the manual, for whatever prefix begins with `dk`.
 pub(super) fn acl_line() -> String {
     let manual = include_str!("../../../docs/configuration.md");
-    let (_, rest) = manual.split_once("user dariet on").unwrap();
+    let (_, rest) = manual.split_once("user gateway on").unwrap();
     let (line, _) = rest.split_once("```").unwrap();
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = line
         .replace("~{dk}:*", "~{dk*}:*")
         .replace("~dk:rl:*", "~dk*:rl:*");
-    format!("user dariet on {}", line.replace(">PASSWORD", ">hunter2"))
+    format!("user gateway on {}", line.replace(">PASSWORD", ">hunter2"))
 }
 
-pub(super) const OUR_ACCOUNT: &str = "user = 'dariet'\npassword = '${REDIS_PASSWORD}'";
+pub(super) const OUR_ACCOUNT: &str = "user = 'gateway'\npassword = '${REDIS_PASSWORD}'";
 
 fn over_a_socket() -> impl Fn() -> Made {
     let server = RedisBuilder::default()

@@ -1,0 +1,4 @@
+//! Programs that others wrote, behind the gateway and before it.
+
+mod nginx;
+mod websocket;
