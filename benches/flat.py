@@ -49,8 +49,7 @@ ROUTE = '[[routes]]\npath = "/r%d"\nupstream = "service"\n'
 # wrk takes one key after the other; requests are written once, before the load begins.
 SCRIPT = """
 local requests, at = {}, 0
-function init(args)
-    wrk.init(args)
+function init()
     for key in io.lines("%(keys)s") do
         requests[#requests + 1] = wrk.format(nil, "%(path)s", {Authorization = "Bearer " .. key})
     end
@@ -112,8 +111,10 @@ class Case:
 
     def measured(self, seconds):
         """Microseconds of CPU a request."""
-        argv = [self.binary, "--config", self.config, "serve"]
-        server = load.Server(argv, self.folder, self.cores, lambda: os.path.exists(self.folder + "/admin.sock"))
+        argv, ready = [self.binary, "--config", self.config, "serve"], self.folder + "/admin.sock"
+        if os.path.exists(ready):
+            os.remove(ready)
+        server = load.Server(argv, self.folder, self.cores, lambda: os.path.exists(ready))
         try:
             tool = self.load()
             try:
@@ -160,8 +161,9 @@ def write_export(path, count):
             key = "dk_" + (secret + hashlib.sha256(secret).digest()[:4]).hex()
             keys.append(key)
             user = str(uuid.UUID(int=chance.getrandbits(128), version=4))
-            line({"user": {"id": user, "email": "user%d@example.com" % number, "name": "User %d" % number, "is_active": True,
-                           "role": "viewer" if number else "admin", "created_at": made, "password": "!", "epoch": 0, "version": 1}})
+            email = "user%d@example.com" % number
+            line({"user": {"id": user, "email": {"typed": email, "normal": email}, "name": "User", "role": "viewer" if number else "admin",
+                           "is_active": True, "created_at": made, "password": "!", "epoch": 0, "version": 1}})
             line({"key": {"id": str(uuid.UUID(int=chance.getrandbits(128), version=4)), "user": user, "name": "k",
                           "shown_prefix": key[:11], "digest": hashlib.sha256(key.encode()).hexdigest(), "created_at": made}})
         line({"end": {"items": 2 * count}})

@@ -96,13 +96,11 @@ class Server:
         return ticks / TICK
 
     def end(self):
-        """All of its session: some start children."""
-        for kind in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, kind)
-                self.process.wait(3)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                pass
+        """At once, and all of its session: some start children."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self.process.wait()
         self.log.close()
 
