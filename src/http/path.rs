@@ -158,9 +158,13 @@ impl<'a> NormalPath<'a> {
     /// is this one.
     #[must_use]
     pub fn before_hidden_end(&self) -> Option<NormalPath<'_>> {
+        if self.is_plain {
+            return None;
+        }
         let end = END.iter().filter_map(|end| self.text.find(end)).min()?;
         let text = self.text.get(..end)?;
         Some(NormalPath {
+            is_plain: false,
             has_parameters: self.has_parameters,
             has_encoded_slash: self.has_encoded_slash,
             text: Cow::Borrowed(text),
