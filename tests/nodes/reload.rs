@@ -2,8 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::fleet::{Fleet, PROMPT, at};
-use crate::probe::Probe;
+use crate::fleet::{Fleet, at};
 use crate::redis_server::RedisServer;
 use crate::support::message::Call;
 use crate::support::reloading::{add, exchange};
@@ -85,18 +84,19 @@ async fn what_began_before_a_reload_is_cut_by_another_node_as_ever() {
         .await;
     let mut unanswered = service.accept().await;
     unanswered.request().await;
-    let probe = Probe::of(&node, &key.key);
-    probe.gets(200).await;
+    let again = Call::get("/x").bearer(&key.key);
+    let mut kept = node.wire().await;
+    kept.call(&again).await.expect(200);
 
     node.edit(add(&public("/open")));
     node.reload();
-    probe.gets(200).await;
-    let revoked = fleet.revoke(0, &key).await;
+    kept.call(&again).await.expect(200);
+    fleet.revoke(0, &key).await;
 
     let refusal = waiting.answer("GET").await.refusal();
     assert_eq!(refusal, (401, "key_revoked".to_owned()));
-    assert_eq!(probe.gets(401).await.code, "key_revoked");
-    probe.was_not_let_in(revoked, PROMPT);
+    let refusal = kept.call(&again).await.refusal();
+    assert_eq!(refusal, (401, "key_revoked".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
