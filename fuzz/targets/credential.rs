@@ -47,6 +47,7 @@ fuzz_target!(|data: &[u8]| {
     // Whatever was found, nothing of ours may be passed on.
     let _ = read_credential(&headers, is_websocket);
     let passing = Passing {
+        rules: None,
         identity: &IDENTITY,
         keep: &[],
         is_from_trusted: first & 2 != 0,
