@@ -1,5 +1,6 @@
 //! The one form of a path that decides the route and is what the upstream gets.
 
+mod reading;
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +9,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 
+use self::reading::Reading;
 use super::octet::{hex_digit, letters_digits_and, push_encoded};
 use super::{ApiError, Code};
 
@@ -185,7 +187,7 @@ impl<'a> NormalPath<'a> {
         match path.next() {
             None => Ok(""),
             Some(_) => {
-                let slash = self.text.len().saturating_sub(path.rest.len() + 1);
+                let slash = self.text.len().saturating_sub(path.left() + 1);
                 let rest = self.text.get(slash..).filter(|rest| rest.starts_with('/'));
                 rest.ok_or(PathError::EncodedSlash)
             }
@@ -363,49 +365,6 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
 
 /// What ends a path for a backend that decodes it first.
 const END: [&str; 2] = ["%3F", "%23"];
-
-/// The bytes of a path as the most generous backend reads them.
-struct Reading<'a> {
-    rest: &'a [u8],
-    in_parameters: bool,
-}
-
-impl<'a> Reading<'a> {
-    const fn of(path: &'a str) -> Self {
-        Self {
-            rest: path.as_bytes(),
-            in_parameters: false,
-        }
-    }
-
-    fn next_decoded(&mut self) -> Option<u8> {
-        let (byte, rest) = match self.rest {
-            [b'%', high, low, rest @ ..] => (hex_digit(*high)? << 4 | hex_digit(*low)?, rest),
-            [byte, rest @ ..] => (*byte, rest),
-            [] => return None,
-        };
-        self.rest = rest;
-        Some(byte)
-    }
-}
-
-impl Iterator for Reading<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        loop {
-            let byte = self.next_decoded()?;
-            match byte {
-                b'/' => self.in_parameters = false,
-                b';' => self.in_parameters = true,
-                _ => {}
-            }
-            if !self.in_parameters {
-                return Some(byte);
-            }
-        }
-    }
-}
 
 /// What stands for itself in a segment (`pchar`, RFC 3986 §3.3).
 fn is_plain(byte: u8) -> bool {
