@@ -44,6 +44,10 @@ issuer = "https://localhost"
 file = "signing-key.pem"
 [upstreams.service]
 servers = ["http://127.0.0.1:%(service)d"]
+# Clients that all begin in the same moment wait for each other, rather than take a descriptor each on both sides.
+max_connections = 500
+max_waiting = 20000
+waiting_timeout = "60s"
 """
 ROUTE = '[[routes]]\npath = "/r%d"\nupstream = "service"\n'
 # wrk takes one key after the other; requests are written once, before the load begins.
