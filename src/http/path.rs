@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
+use memchr::memchr_iter;
 
 use self::reading::Reading;
 use super::octet::{hex_digit, letters_digits_and, push_encoded};
@@ -163,8 +164,7 @@ impl<'a> NormalPath<'a> {
         if self.is_plain {
             return None;
         }
-        let end = END.iter().filter_map(|end| self.text.find(end)).min()?;
-        let text = self.text.get(..end)?;
+        let text = self.text.get(..hidden_end(&self.text)?)?;
         Some(NormalPath {
             is_plain: false,
             has_parameters: self.has_parameters,
@@ -350,8 +350,7 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
         return Err(PathError::EncodedTwice);
     }
     for part in segment.split("%2F") {
-        let end = END.iter().filter_map(|end| part.find(end)).min();
-        if let Some(".." | ".") = end.and_then(|end| part.get(..end)) {
+        if let Some(".." | ".") = hidden_end(part).and_then(|end| part.get(..end)) {
             return Err(PathError::HiddenDots);
         }
         let part = part.split_once(';').map_or(part, |(name, _)| name);
@@ -363,8 +362,11 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
     Ok(())
 }
 
-/// What ends a path for a backend that decodes it first.
-const END: [&str; 2] = ["%3F", "%23"];
+/// Where a path ends for a backend that decodes it first: at `?` or `#`.
+fn hidden_end(text: &str) -> Option<usize> {
+    let text = text.as_bytes();
+    memchr_iter(b'%', text).find(|&at| matches!(text.get(at..at + 3), Some(b"%3F" | b"%23")))
+}
 
 /// What stands for itself in a segment (`pchar`, RFC 3986 §3.3).
 fn is_plain(byte: u8) -> bool {
