@@ -218,7 +218,8 @@ impl<'a> NormalPath<'a> {
     ///
     /// [`PathError::Character`]; it cannot happen with the target the path came from.
     pub fn target(&self, original: &PathAndQuery) -> Result<PathAndQuery, PathError> {
-        if self.text == original.path() {
+        // The root of `http://host?query` stands nowhere in it (RFC 9112 §3.2.1).
+        if self.text == original.path() && original.as_str().starts_with('/') {
             return Ok(original.clone());
         }
         let query = original.query();

@@ -150,6 +150,7 @@ fn the_target_keeps_the_query_and_copies_nothing_that_was_normal() {
     );
     assert_eq!(target("/a?b"), "/a?b");
     assert_eq!(target("/%61"), "/a");
+    assert_eq!(target("?b"), "/?b");
     assert!(matches!(
         NormalPath::parse("/a/b%20c/").unwrap().text,
         Cow::Borrowed(_)

@@ -24,6 +24,8 @@ async fn a_service_gets_the_normal_form_of_the_path_and_the_query_as_it_is() {
         ("/a%20b", "/a%20b"),
         ("/a?x=%2e%2e//&y=a+b&x;z=%ff", "/a?x=%2e%2e//&y=a+b&x;z=%ff"),
         ("//a/?", "/a/?"),
+        ("http://localhost", "/"),
+        ("http://localhost?b", "/?b"),
     ] {
         wire.call(&Call::get(sent)).await.expect(200);
         assert_eq!(service.next().await.target, seen, "{sent}");
