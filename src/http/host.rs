@@ -1,3 +1,5 @@
+use std::net::Ipv6Addr;
+
 use http::{HeaderValue, Version, header, request};
 
 use memchr::memchr;
@@ -77,24 +79,22 @@ impl Host {
 ///
 /// Narrower than RFC 3986 §3.2.2, as [`is_host_name`] is: a list or a path must not pass for a name.
 fn behind_name(text: &[u8]) -> Option<&[u8]> {
-    let (name, rest) = match text.strip_prefix(b"[") {
+    let rest = match text.strip_prefix(b"[") {
         Some(literal) => {
             let (address, rest) = literal.split_at_checked(memchr(b']', literal)?)?;
-            let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-            if !address.iter().all(is_address) {
-                return None;
-            }
-            (address, rest.get(1..)?)
+            let address = std::str::from_utf8(address).ok()?;
+            address.parse::<Ipv6Addr>().ok()?;
+            rest.get(1..)?
         }
         None => {
             let (name, rest) = text.split_at_checked(memchr(b':', text).unwrap_or(text.len()))?;
             if !is_host_name(name) {
                 return None;
             }
-            (name, rest)
+            rest
         }
     };
-    (!name.is_empty()).then_some(rest)
+    Some(rest)
 }
 
 /// What may stand behind a name: nothing, or a colon and a port. A service may take anything else for
@@ -176,6 +176,11 @@ mod tests {
             ":80",
             "a%41",
             "a,b",
+            ".",
+            "a..",
+            "a..b",
+            "[.]",
+            "[:::]",
             "[]",
             "[::1",
             "[::1]x",

@@ -26,10 +26,14 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         .all(|&byte| HOST.get(usize::from(byte)).copied().unwrap_or(false))
 }
 
-/// Whether a text is the name of a host, or nothing.
+/// Whether a text is the name of a host: labels that are not empty, and one dot behind them at the most.
 pub(super) fn is_host_name(name: &[u8]) -> bool {
-    name.iter()
-        .all(|&byte| NAME.get(usize::from(byte)).copied().unwrap_or(false))
+    let is_label = |label: &[u8]| {
+        let is_name = |&byte: &u8| NAME.get(usize::from(byte)).copied().unwrap_or(false);
+        !label.is_empty() && label.iter().all(is_name)
+    };
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    name.split(|byte| *byte == b'.').all(is_label)
 }
 
 /// The value of a hexadecimal digit.
@@ -65,7 +69,7 @@ pub(super) fn trim(mut text: &[u8]) -> &[u8] {
 }
 
 static TOKEN: [bool; 256] = letters_digits_and(b"!#$%&'*+-.^_`|~");
-static NAME: [bool; 256] = letters_digits_and(b"-._~");
+static NAME: [bool; 256] = letters_digits_and(b"-_~");
 static HOST: [bool; 256] = letters_digits_and(b"-._~%:[]");
 
 #[expect(

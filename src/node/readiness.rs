@@ -17,12 +17,12 @@ pub(super) async fn tell_readiness(admin: Arc<Admin>, drain: Drain) {
             return;
         }
         let is_ready = reason.is_none();
-        if told != Some(is_ready) {
-            match reason {
+        if told.as_ref() != Some(&reason) {
+            match &reason {
                 None => tracing::info!("ready"),
                 Some(reason) => tracing::warn!(reason, "not ready"),
             }
-            told = Some(is_ready);
+            told = Some(reason);
         }
         let pause = if is_ready {
             READY_PAUSE

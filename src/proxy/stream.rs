@@ -96,19 +96,14 @@ impl Offer {
 }
 
 /// Whether a connection failed for want of something of our own, which says nothing of the server: file
-/// descriptors, ports to connect from, memory.
+/// descriptors, memory. An address that none of ours can reach, such as IPv6 where that is off, is no use to
+/// us whatever the server does, and counts.
 pub(super) fn is_spent(error: &io::Error) -> bool {
     let number = error.raw_os_error().map(Errno::from_raw_os_error);
     number.is_some_and(|number| SPENT.contains(&number))
 }
 
-const SPENT: [Errno; 5] = [
-    Errno::MFILE,
-    Errno::NFILE,
-    Errno::ADDRNOTAVAIL,
-    Errno::NOBUFS,
-    Errno::NOMEM,
-];
+const SPENT: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
 
 /// What ALPN calls it (RFC 9113 §3.2).
 pub(super) const HTTP2: &[u8] = b"h2";

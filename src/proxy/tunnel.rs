@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use super::stream::Stream;
 use super::upstreams::Place;
 use super::websocket::{CLOSE_1008, Frames};
-use super::{Exchange, Waiting};
+use super::{Exchange, Pace, Waiting};
 
 /// A WebSocket between a client and an upstream, after both agreed to it.
 ///
@@ -70,6 +70,8 @@ impl Tunnel {
         patience: Duration,
         place: Place,
     ) -> Self {
+        // It is bounded by how long one wait takes: what moves over it in bursts, or seldom, goes on.
+        exchange.set_pace(Pace::FREE);
         Self {
             upstream,
             up: Pipe::default(),

@@ -54,6 +54,11 @@ impl Line {
         self.guards.borrow_mut().push(Rc::clone(exchange));
     }
 
+    /// From now on only single waits are bounded: a WebSocket's messages may be few and far between.
+    pub(super) fn forget_pace(&self) {
+        self.pace.set(Pace::FREE);
+    }
+
     /// Whether bytes that wait above the socket may belong to an exchange that was cut.
     pub(super) fn is_cut(&self) -> bool {
         self.guards

@@ -68,7 +68,7 @@ impl Standing {
         self.is_down.load(Ordering::Relaxed)
     }
 
-    fn is_left_alone(&self, now: u64) -> bool {
+    pub(super) fn is_left_alone(&self, now: u64) -> bool {
         self.out_until.load(Ordering::Relaxed) > now
     }
 

@@ -262,7 +262,8 @@ impl Upstream {
         }
         let deciding = self.ejecting.lock();
         let now = self.now();
-        if !self.may_eject(server, failure, now) {
+        // One that is on trial is out already, and stays so.
+        if !server.standing.is_left_alone(now) && !self.may_eject(server, failure, now) {
             return;
         }
         let Some((span, streak)) = server.standing.eject(now, config) else {

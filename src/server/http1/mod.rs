@@ -177,7 +177,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Served<Io> {
 
     async fn switch(&self, response: &Response<()>, relay: Box<Relay>) -> io::Result<Turn> {
         self.begin(response, &Asked::to_switch(), Framing::None(None));
-        self.connection.borrow().line().guard(relay.exchange());
+        {
+            let connection = self.connection.borrow();
+            connection.line().guard(relay.exchange());
+            connection.line().forget_pace();
+        }
         poll_fn(|cx| self.connection.borrow_mut().poll_out(cx)).await?;
         Ok(Turn::End(End::Switched(relay)))
     }

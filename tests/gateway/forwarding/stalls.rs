@@ -7,6 +7,7 @@ use h2::Reason;
 use crate::support::message::Call;
 use crate::support::service::Scripted;
 use crate::support::setup::Setup;
+use crate::support::websocket::upgrade;
 use crate::support::wire::{End, Wire};
 use crate::support::world::World;
 
@@ -275,4 +276,24 @@ async fn who_keeps_up_is_waited_for_longer_than_the_grace() {
     }
     wire.send("0\r\n\r\n").await;
     assert_eq!(upstream.chunk().await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn a_websocket_whose_client_takes_its_time_goes_on() {
+    let service = Scripted::start().await;
+    let world = gateway_before(&service, KEEP_UP, "").await;
+    let mut wire = world.wire().await;
+    wire.send(upgrade("/x").bytes()).await;
+    let mut upstream = service.accept().await;
+    upstream.accept_websocket("").await;
+    wire.upgraded().await;
+    let sending =
+        tokio::spawn(async move { while upstream.try_send(vec![7; 65_536]).await.is_ok() {} });
+
+    // What lies in between is full each time, so that all of it is waiting.
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        wire.exactly(4_000_000).await.unwrap();
+    }
+    sending.abort();
 }
