@@ -41,7 +41,7 @@ def call(port, ca, token):
     url = f"wss://localhost:{port}/ws"
     bearer = {"Authorization": f"Bearer {token}"}
     told = {}
-    with connect(url, ssl=trust, additional_headers=bearer, subprotocols=["chat"], max_size=None) as socket:
+    with connect(url, open_timeout=19, ssl=trust, additional_headers=bearer, subprotocols=["chat"], max_size=None) as socket:
         told["protocol"] = socket.subprotocol
         told["compressed"] = [extension.name for extension in socket.protocol.extensions]
 
@@ -64,7 +64,7 @@ def call(port, ca, token):
         except ConnectionClosed as closed:
             told["closed"] = [closed.rcvd.code, closed.rcvd.reason]
     # As a browser does, which cannot set headers.
-    with connect(url, ssl=trust, subprotocols=["chat", f"dariet.bearer.{token}"]) as socket:
+    with connect(url, open_timeout=19, ssl=trust, subprotocols=["chat", f"dariet.bearer.{token}"]) as socket:
         told["protocol of a browser"] = socket.subprotocol
         socket.close(4002, "enough")
     try:
