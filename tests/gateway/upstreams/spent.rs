@@ -1,39 +1,19 @@
 //! What the gateway itself lacks is no server's fault.
 
-use std::fs;
-
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use rustix::process::{Pid, Resource, getrlimit, prlimit};
 
 use super::{gateway_before, of_server};
 use crate::support::message::Call;
 use crate::support::service::Service;
 use crate::support::world::World;
 
-/// Gives the gateway no descriptor more than it has, or as many as this process.
+/// Has the gateway open nothing more, or as much as this process; what it has open stays so.
 fn bound_descriptors(world: &World, is_bound: bool) {
-    let id = world.node().id();
-    let open = fs::read_dir(format!("/proc/{id}/fd")).unwrap();
-    let open = open.map(|entry| {
-        entry
-            .unwrap()
-            .file_name()
-            .to_str()
-            .unwrap()
-            .parse()
-            .unwrap()
-    });
-    let open: Vec<u64> = open.collect();
-    let limits = getrlimit(Resource::Nofile);
-    let lowest_free = (0..).find(|number| !open.contains(number));
-    let limits = Rlimit {
-        current: if is_bound {
-            lowest_free
-        } else {
-            limits.current
-        },
-        maximum: limits.maximum,
-    };
-    let process = Pid::from_raw(id.try_into().unwrap());
+    let mut limits = getrlimit(Resource::Nofile);
+    if is_bound {
+        limits.current = Some(0);
+    }
+    let process = Pid::from_raw(world.node().id().try_into().unwrap());
     prlimit(process, Resource::Nofile, limits).unwrap();
 }
 
