@@ -79,22 +79,18 @@ impl Host {
 ///
 /// Narrower than RFC 3986 §3.2.2, as [`is_host_name`] is: a list or a path must not pass for a name.
 fn behind_name(text: &[u8]) -> Option<&[u8]> {
-    let rest = match text.strip_prefix(b"[") {
+    match text.strip_prefix(b"[") {
         Some(literal) => {
             let (address, rest) = literal.split_at_checked(memchr(b']', literal)?)?;
             let address = std::str::from_utf8(address).ok()?;
             address.parse::<Ipv6Addr>().ok()?;
-            rest.get(1..)?
+            rest.get(1..)
         }
         None => {
             let (name, rest) = text.split_at_checked(memchr(b':', text).unwrap_or(text.len()))?;
-            if !is_host_name(name) {
-                return None;
-            }
-            rest
+            is_host_name(name).then_some(rest)
         }
-    };
-    Some(rest)
+    }
 }
 
 /// What may stand behind a name: nothing, or a colon and a port. A service may take anything else for

@@ -31,7 +31,9 @@ use crate::server::{
     Admin, AdminSocket, Backup, Bound, Drain, EdgeTls, Operations, Renewal, Stage, Worker,
     WorkerSettings, bind, serve_admin,
 };
-use crate::telemetry::{AccessLog, AccessWriter, LineFormat, LogLevel, WorkerMetrics, start_log};
+use crate::telemetry::{
+    AccessLog, AccessWriter, LineFormat, LogLevel, WorkerMetrics, start_log, with_causes,
+};
 
 /// Where a node answers.
 #[derive(Debug, Clone)]
@@ -322,15 +324,9 @@ fn start_post(
 fn backup_of(core: &Core) -> Backup {
     let store = core.embedded.clone();
     Arc::new(move |to| match &store {
-        Some(store) => store.backup(to).map_err(|error| chain(&error)),
+        Some(store) => store.backup(to).map_err(|error| with_causes(&error)),
         None => Err("the store is in redis, which has backups of its own".to_owned()),
     })
-}
-
-/// An error and what is beneath it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let beneath = std::iter::successors(error.source(), |error| error.source());
-    beneath.fold(error.to_string(), |text, error| format!("{text}: {error}"))
 }
 
 fn tell(started: &Started) {

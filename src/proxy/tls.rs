@@ -15,6 +15,7 @@ use super::stream::{HTTP2, Offer};
 use crate::certificate::{FileError, PemFile};
 use crate::config;
 use crate::domain::Digest;
+use crate::telemetry::with_causes;
 
 /// TLS to the servers of one upstream. There is no way to leave out the check of their certificates.
 pub(super) struct ServerTls {
@@ -83,17 +84,8 @@ impl std::error::Error for UpstreamTlsErrors {}
 /// Each with what is beneath it, on a line of its own.
 impl fmt::Display for UpstreamTlsErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, error) in self.0.iter().enumerate() {
-            if at > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{error}")?;
-            let beneath = std::error::Error::source(error);
-            for cause in std::iter::successors(beneath, |error| error.source()) {
-                write!(f, ": {cause}")?;
-            }
-        }
-        Ok(())
+        let lines: Vec<_> = self.0.iter().map(|error| with_causes(error)).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 

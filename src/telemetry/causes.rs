@@ -48,8 +48,7 @@ struct Causes {
 
 impl Visit for Causes {
     fn record_error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
-        let causes = std::iter::successors(error.source(), |&cause| cause.source());
-        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        let causes: Vec<_> = causes_of(error).map(ToString::to_string).collect();
         if !causes.is_empty() {
             let causes = serde_json::Value::from(causes);
             self.fields
@@ -58,6 +57,18 @@ impl Visit for Causes {
     }
 
     fn record_debug(&mut self, _field: &Field, _value: &dyn fmt::Debug) {}
+}
+
+/// An error and what is beneath it, in one line.
+#[must_use]
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    causes_of(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn causes_of<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
 }
 
 #[cfg(test)]

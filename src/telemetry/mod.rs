@@ -11,6 +11,7 @@ mod requests;
 mod seldom;
 
 pub use access::{AccessBuffer, AccessLog, AccessWriter};
+pub use causes::with_causes;
 pub use collectors::{Sample, Spans};
 pub use line::{Line, LineFormat};
 pub use log::{LogError, LogLevel, start_log};

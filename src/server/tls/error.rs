@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use crate::certificate::{FileError, Malformed};
 use crate::domain::Timestamp;
+use crate::telemetry::with_causes;
 
 /// A certificate, or another file of `[server.tls]`, cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -93,16 +94,7 @@ impl std::error::Error for TlsErrors {}
 /// Each with what is beneath it: of several, no chain could tell which is whose.
 impl fmt::Display for TlsErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, error) in self.0.iter().enumerate() {
-            if at > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{error}")?;
-            let beneath = std::error::Error::source(error);
-            for cause in std::iter::successors(beneath, |error| error.source()) {
-                write!(f, ": {cause}")?;
-            }
-        }
-        Ok(())
+        let lines: Vec<_> = self.0.iter().map(|error| with_causes(error)).collect();
+        f.write_str(&lines.join("\n"))
     }
 }

@@ -1,60 +1,20 @@
 //! gRPC: by the programs that others use, and frame by frame.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
 use h2::Reason;
-use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use serde_json::json;
 
 use super::before;
+use crate::peers::program::{self, Served};
+use crate::support::certificates;
 use crate::support::http2_service::{Http2Service, head};
 use crate::support::message::Call;
 use crate::support::setup::Setup;
-use crate::support::{certificates, within};
 
-/// A service that another program is.
-struct Echo {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Echo {
-    fn start() -> Self {
-        let mut process = python(&["serve"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut port = String::new();
-        let mut told = BufReader::new(process.stdout.take().unwrap());
-        told.read_line(&mut port).unwrap();
-        Self {
-            process,
-            address: ([127, 0, 0, 1], port.trim().parse().unwrap()).into(),
-        }
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn python(arguments: &[&str]) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python: PathBuf = root.join("target/test-venv/bin/python");
-    assert!(python.exists(), "{python:?} is missing; run tests/setup");
-    let mut command = Command::new(python);
-    command
-        .arg(root.join("tests/gateway/grpc_echo.py"))
-        .args(arguments);
-    command
-}
+const SCRIPT: &str = "grpc_echo.py";
 
 #[tokio::test]
 async fn a_real_caller_and_a_real_service_understand_each_other() {
-    let echo = Echo::start();
+    let echo = Served::by(SCRIPT);
     let setup = Setup::new()
         .upstream_of("service", &[echo.address], "protocol = \"h2c\"")
         .route("/test.Echo", "service", "");
@@ -65,14 +25,8 @@ async fn a_real_caller_and_a_real_service_understand_each_other() {
     let port = world.https().port().to_string();
     let token = &world.administrator().token;
 
-    let mut call = python(&["call", &port, ca.to_str().unwrap(), token]);
-    let (told, output) = oneshot::channel();
-    std::thread::spawn(move || told.send(call.output()));
-    let output = within("the calls", output).await.unwrap().unwrap();
+    let told = program::call(SCRIPT, &[&port, ca.to_str().unwrap(), token]).await;
 
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{complaints}");
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     let echoed = json!({"answer": "echo hello", "role": "admin", "trailer": "behind"});
     assert_eq!(told["echo"], echoed);
     assert_eq!(told["long"], 3_000_005);
