@@ -16,10 +16,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-CLIENTS = 20
+from steady import Load, start_gateway
+
 SERVER = r"""
 import asyncio, sys
 class Serve(asyncio.Protocol):
@@ -48,7 +48,7 @@ def start_server():
     return server, int(server.stdout.readline())
 
 
-def start_gateway(binary, folder, ports, lines):
+def write_config(folder, ports, lines):
     with open(folder + "/gateway.toml", "w") as config:
         config.write("""
 [server]
@@ -67,62 +67,26 @@ path = "/"
 upstream = "site"
 public = true
 %s""" % (json.dumps(["http://127.0.0.1:%d" % port for port in ports]), lines))
-    access, log = open(folder + "/access", "wb"), open(folder + "/log", "wb")
-    gateway = subprocess.Popen([binary, "--config", folder + "/gateway.toml", "serve"], stdout=access, stderr=log)
-    while True:
-        told = [json.loads(line) for line in open(folder + "/log") if line.endswith("}\n")]
-        if any(line.get("message") == "serving" for line in told):
-            break
-        time.sleep(0.05)
-    address = {line["scheme"]: line["address"] for line in told if line.get("message") == "listening"}
-    return gateway, address
-
-
-def client(address, every, begin, end, lost, times):
-    host, port = address.rsplit(":", 1)
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
-    due = begin
-    while due < end:
-        time.sleep(max(0, due - time.monotonic()))
-        due += every
-        sent = time.monotonic()
-        try:
-            connection.request("GET", "/x")
-            answer = connection.getresponse()
-            if (answer.status, answer.read()) != (200, b"ok"):
-                lost.append((sent, answer.status))
-        except OSError as error:
-            lost.append((sent, repr(error)))
-            connection.close()
-        times.append(time.monotonic() - sent)
 
 
 def run(binary, rate, seconds, name, lines):
     folder = tempfile.mkdtemp(prefix="kill-")
     servers = [start_server() for _ in range(3)]
-    gateway, address = start_gateway(binary, folder, [port for _, port in servers], lines)
-    lost, times = [], []
+    write_config(folder, [port for _, port in servers], lines)
+    gateway, address = start_gateway(binary, folder)
     try:
-        begin = time.monotonic() + 0.2
-        end, every = begin + seconds, CLIENTS / rate
-        clients = [
-            threading.Thread(target=client, args=(address["http"], every, begin + every * n / CLIENTS, end, lost, times))
-            for n in range(CLIENTS)
-        ]
-        for thread in clients:
-            thread.start()
-        time.sleep(max(0, begin + seconds / 3 - time.monotonic()))
+        load = Load(address["http"], rate, seconds)
+        time.sleep(max(0, load.begin + seconds / 3 - time.monotonic()))
         killed = servers[0][0]
         killed.send_signal(signal.SIGKILL)
         at = time.monotonic()
         seen = watch_health(address["admin"], servers[0][1], at)
-        for thread in clients:
-            thread.join()
+        load.wait()
         metrics = get(address["admin"], "/metrics")
         again = sum(int(n) for n in re.findall(r"dariet_upstream_retries_total\{.*\} (\d+)", metrics))
-        gone = [when - at for when, _ in lost]
+        gone = [when - at for when, _ in load.lost]
         print("%-21s %d requests, p50 %.1f ms, max %.0f ms; lost %d%s; sent again %d; left alone after %.0f ms" % (
-            name, len(times), statistics.median(times) * 1000, max(times) * 1000, len(lost),
+            name, len(load.times), statistics.median(load.times) * 1000, max(load.times) * 1000, len(load.lost),
             " (the last %.0f ms after the kill)" % (max(gone) * 1000) if gone else "", again, seen * 1000), flush=True)
     finally:
         gateway.kill()

@@ -18,10 +18,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-CLIENTS = 20
+from steady import Load, start_gateway
+
 WEBSOCKETS = 100
 SERVER = r"""
 import asyncio, base64, hashlib
@@ -86,36 +86,6 @@ public = true
     os.replace(folder + "/new.toml", folder + "/gateway.toml")
 
 
-def start_gateway(binary, folder):
-    access, log = open(folder + "/access", "wb"), open(folder + "/log", "wb")
-    gateway = subprocess.Popen([binary, "--config", folder + "/gateway.toml", "serve"], stdout=access, stderr=log)
-    while True:
-        told = [json.loads(line) for line in open(folder + "/log") if line.endswith("}\n")]
-        if any(line.get("message") == "serving" for line in told):
-            break
-        time.sleep(0.05)
-    address = {line["scheme"]: line["address"] for line in told if line.get("message") == "listening"}
-    return gateway, address
-
-
-def client(address, every, begin, end, lost, times):
-    connection = http.client.HTTPConnection(address, timeout=10)
-    due = begin
-    while due < end:
-        time.sleep(max(0, due - time.monotonic()))
-        due += every
-        sent = time.monotonic()
-        try:
-            connection.request("GET", "/x")
-            answer = connection.getresponse()
-            if (answer.status, answer.read()) != (200, b"ok"):
-                lost.append(answer.status)
-        except (OSError, http.client.HTTPException) as error:
-            lost.append(repr(error))
-            connection.close()
-        times.append(time.monotonic() - sent)
-
-
 def open_websocket(address):
     host, port = address.rsplit(":", 1)
     stream = socket.create_connection((host, int(port)), timeout=10)
@@ -160,27 +130,18 @@ def reload_in_node(folder):
 
 def under_load(binary, folder, address, port, rate, seconds):
     sockets = [open_websocket(address["http"]) for _ in range(WEBSOCKETS)]
-    lost, times, took = [], [], []
-    begin = time.monotonic() + 0.2
-    end, every = begin + seconds, CLIENTS / rate
-    clients = [
-        threading.Thread(target=client, args=(address["http"], every, begin + every * n / CLIENTS, end, lost, times))
-        for n in range(CLIENTS)
-    ]
-    for thread in clients:
-        thread.start()
+    load, took = Load(address["http"], rate, seconds), []
     number = 0
-    while time.monotonic() < end:
+    while time.monotonic() < load.end:
         number += 1
         write_config(folder, port, ["/more"] if number % 2 else [], 200 + number // 3)
         took.append(reload_in_node(folder))
-        time.sleep(max(0, begin + number / 10 - time.monotonic()))
-    for thread in clients:
-        thread.join()
+        time.sleep(max(0, load.begin + number / 10 - time.monotonic()))
+    load.wait()
     dropped = sum(not answers(stream) for stream in sockets)
     print("under load: %d requests, p50 %.1f ms, max %.0f ms; %d reloads, p50 %.1f ms, max %.0f ms; lost %d %s; WebSockets dropped %d of %d" % (
-        len(times), statistics.median(times) * 1000, max(times) * 1000, number, statistics.median(took) * 1000,
-        max(took) * 1000, len(lost), sorted(set(map(str, lost))) if lost else "", dropped, len(sockets)), flush=True)
+        len(load.times), statistics.median(load.times) * 1000, max(load.times) * 1000, number, statistics.median(took) * 1000,
+        max(took) * 1000, len(load.lost), sorted({str(what) for _, what in load.lost}) if load.lost else "", dropped, len(sockets)), flush=True)
 
 
 def to_apply(binary, folder, port, count):
