@@ -156,16 +156,18 @@ impl GatewayBody {
                 self.is_done = true;
                 self.record.end = Some(End::Gateway);
             }
-            Some(Err(_)) => {
+            Some(Err(BodyError::Upstream(error))) => {
                 self.is_done = true;
                 // We broke off a body that grew too long, and the upstream's answer with it.
                 if self.record.exchange.is_too_large() {
                     self.record.end = Some(End::Client);
                 } else {
                     self.record.end = Some(End::Upstream);
-                    self.record.exchange.server_failed();
+                    self.record.exchange.server_failed(error);
                 }
             }
+            // Told by whom it comes from.
+            Some(Err(BodyError::Cut | BodyError::TooSlow)) => self.is_done = true,
             None => self.is_done = true,
         }
     }

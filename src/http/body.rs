@@ -48,6 +48,9 @@ pub enum ClientBodyError {
     /// It holds more bytes than it may.
     #[error("the body is larger than the route takes")]
     TooLarge,
+    /// It comes too slowly.
+    #[error("the client was too slow with its request")]
+    TooSlow,
 }
 
 impl ClientBody {

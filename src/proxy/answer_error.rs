@@ -31,6 +31,22 @@ pub enum AnswerError {
     RequestCut,
 }
 
+impl AnswerError {
+    /// Whether a server may have said so of a request that it did not want to wait for any longer. What breaks
+    /// the rules says nothing of the client.
+    pub(super) fn is_giving_up(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::Closed => true,
+            Self::Http2(error) => error.is_io() || error.is_remote(),
+            Self::StatusLine
+            | Self::Malformed(_)
+            | Self::TooManyHeaders
+            | Self::TooManyInterim
+            | Self::RequestCut => false,
+        }
+    }
+}
+
 /// As many headers as servers and clients commonly take.
 pub(super) const MAX_FIELDS: usize = 100;
 /// Interim answers to one request: progress may be told often, but not for ever.

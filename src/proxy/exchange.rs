@@ -3,8 +3,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Pace;
 use super::upstreams::{Failure, Member};
+use super::{AnswerError, Pace};
 use crate::config::RouteDeadlines;
 use crate::revocation::{Admission, Alarm, Watch, Watched};
 
@@ -30,10 +30,10 @@ pub struct Exchange {
     /// Whether the client has set that end.
     is_clients_end: Cell<bool>,
     waiting: Cell<Waiting>,
-    /// Whether the client was asked for more of its request, and has not sent it yet.
-    is_client_asked: Cell<bool>,
-    /// How the client keeps up.
-    pace: Cell<Pace>,
+    /// How the client keeps up with sending its request, for as long as somebody reads it.
+    giving: Cell<Pace>,
+    /// How it keeps up with taking the answer.
+    taking: Cell<Pace>,
     /// Whether it is a call by gRPC: its messages may be few and far between.
     is_call: Cell<bool>,
     is_parting: Cell<bool>,
@@ -70,8 +70,8 @@ impl Exchange {
             end: Cell::new(None),
             is_clients_end: Cell::new(false),
             waiting: Cell::new(Waiting::Nobody),
-            is_client_asked: Cell::new(false),
-            pace: Cell::new(Pace::FREE),
+            giving: Cell::new(Pace::FREE),
+            taking: Cell::new(Pace::FREE),
             is_call: Cell::new(false),
             is_parting: Cell::new(false),
             is_over: Cell::new(false),
@@ -134,22 +134,44 @@ impl Exchange {
 
     /// The client was asked for more of its request, or has sent it.
     pub(super) fn ask_client(&self, is_asked: bool) {
-        self.is_client_asked.set(is_asked);
-    }
-
-    /// Whether a server that breaks off now, or says nothing, may only have waited for the client: what
-    /// clients do must not count against it.
-    pub(super) const fn is_client_asked(&self) -> bool {
-        self.is_client_asked.get()
-    }
-
-    /// The server broke off in the middle of its answer.
-    pub fn server_failed(&self) {
-        if self.is_client_asked() {
-            return;
+        if is_asked {
+            keep_time(&self.giving, Pace::still_wait);
+        } else if self.is_client_asked() {
+            keep_time(&self.giving, Pace::go_on);
         }
+    }
+
+    /// Whether a server that says nothing may only be waiting for the client.
+    const fn is_client_asked(&self) -> bool {
+        self.giving.get().is_waited_for()
+    }
+
+    /// Whether a server that gives up now may have lost its patience with the client, which owes it the rest
+    /// of its request: what clients do must not count against it. One that gives up while the client keeps
+    /// up has failed.
+    pub(super) fn has_tried_patience(&self) -> bool {
+        self.is_client_asked() && self.giving.get().is_behind(Instant::now(), PATIENCE)
+    }
+
+    /// Whether the client is too slow with its request while it is being answered. Before that a deadline
+    /// says so.
+    pub(super) fn is_too_slow(&self) -> bool {
+        let is_answered = self.answered_at.get().is_some();
+        is_answered
+            && !self.is_call.get()
+            && self.giving.get().remaining(Instant::now()) == Duration::ZERO
+    }
+
+    /// The server broke off in the middle of its answer, or answered what is no HTTP.
+    pub fn server_failed(&self, error: &AnswerError) {
+        if !(error.is_giving_up() && self.has_tried_patience()) {
+            self.count_failure(Some(error));
+        }
+    }
+
+    fn count_failure(&self, error: Option<&AnswerError>) {
         if let Some(server) = self.server.borrow().as_ref() {
-            server.failed(Failure::Broken, None);
+            server.failed(Failure::Broken, error.map(|error| error as _));
         }
     }
 
@@ -160,8 +182,9 @@ impl Exchange {
         if is_past && self.is_clients_end.get() {
             return;
         }
-        if matches!(self.waiting.get(), Waiting::Head | Waiting::Answer) {
-            self.server_failed();
+        if matches!(self.waiting.get(), Waiting::Head | Waiting::Answer) && !self.is_client_asked()
+        {
+            self.count_failure(None);
         }
     }
 
@@ -194,9 +217,10 @@ impl Exchange {
         }
     }
 
-    /// Its client must keep up with this pace from now on.
+    /// Its client must keep up with this pace from now on, each way.
     pub fn set_pace(&self, pace: Pace) {
-        self.pace.set(pace);
+        self.giving.set(pace);
+        self.taking.set(pace);
     }
 
     /// Whether it is a call by gRPC.
@@ -204,26 +228,34 @@ impl Exchange {
         self.is_call.set(is_call);
     }
 
-    /// The client has sent or taken so many bytes.
+    /// The client has taken so many bytes.
     pub fn moved(&self, bytes: usize) {
-        let mut pace = self.pace.get();
+        let mut pace = self.taking.get();
         pace.moved(bytes);
-        self.pace.set(pace);
+        self.taking.set(pace);
+    }
+
+    /// The client has sent so many bytes.
+    pub(super) fn received(&self, bytes: usize) {
+        let mut pace = self.giving.get();
+        pace.moved(bytes);
+        self.giving.set(pace);
+        let more = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let received = self.received_bytes.get();
+        self.received_bytes.set(received.saturating_add(more));
     }
 
     /// It waits for `whom` from now on, and `span` at the most.
     pub fn wait_for(&self, whom: Waiting, span: Duration) {
-        let is_paced = match whom {
-            Waiting::Request => !self.is_call.get(),
-            Waiting::Client => true,
-            Waiting::Nobody | Waiting::Head | Waiting::Answer => false,
+        let left = match whom {
+            Waiting::Client => keep_time(&self.taking, Pace::wait),
+            Waiting::Request if !self.is_call.get() => self.giving.get().remaining(Instant::now()),
+            Waiting::Nobody | Waiting::Request | Waiting::Head | Waiting::Answer => Duration::MAX,
         };
-        let span = if is_paced {
-            span.min(self.keep_time(Pace::wait))
-        } else {
-            self.keep_time(Pace::go_on);
-            span
-        };
+        if whom != Waiting::Client {
+            keep_time(&self.taking, Pace::go_on);
+        }
+        let span = span.min(left);
         self.waiting.set(whom);
         self.watched.set_deadline(self.at_most(span));
     }
@@ -237,20 +269,15 @@ impl Exchange {
 
     /// What it waited for has come.
     pub fn go_on(&self) {
+        // Whoever gives the answer on asks for no more of the request meanwhile.
+        self.ask_client(false);
         if self.waiting.replace(Waiting::Nobody) != Waiting::Nobody {
-            self.keep_time(Pace::go_on);
+            keep_time(&self.taking, Pace::go_on);
             match self.end.get() {
                 Some(_) => self.watched.set_deadline(self.at_most(Duration::MAX)),
                 None => self.watched.clear_deadline(),
             }
         }
-    }
-
-    fn keep_time<T>(&self, keep: impl FnOnce(&mut Pace, Instant) -> T) -> T {
-        let mut pace = self.pace.get();
-        let kept = keep(&mut pace, Instant::now());
-        self.pace.set(pace);
-        kept
     }
 
     /// `span`, or what is left of its time.
@@ -260,3 +287,14 @@ impl Exchange {
         })
     }
 }
+
+fn keep_time<T>(pace: &Cell<Pace>, keep: impl FnOnce(&mut Pace, Instant) -> T) -> T {
+    let mut kept = pace.get();
+    let told = keep(&mut kept, Instant::now());
+    pace.set(kept);
+    told
+}
+
+/// How far a client may be behind `min_rate` before what its server does may be its doing. Servers that
+/// give up on slow clients wait for some seconds at least.
+const PATIENCE: Duration = Duration::from_secs(2);

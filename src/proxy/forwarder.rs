@@ -266,7 +266,7 @@ impl Sending<'_> {
     fn judge(&self, server: &Member, status: u16) {
         if self.upstream.config.ejection.statuses.contains(&status) {
             // It may be the server's word on a client that does not send what it promised.
-            if !self.exchange.is_client_asked() {
+            if !self.exchange.has_tried_patience() {
                 server.failed(Failure::Broken, None);
             }
         } else {
@@ -301,8 +301,8 @@ impl Sending<'_> {
         };
         // A server that closed a kept connection when nobody asked anything is not to blame.
         let was_closed = failed.was_stale && matches!(failed.again, Some((Again::Unsent, _)));
-        if !was_closed && !self.exchange.is_client_asked() {
-            server.failed(Failure::Broken, Some(&error));
+        if !was_closed {
+            self.exchange.server_failed(&error);
         }
         let again = failed
             .again

@@ -35,29 +35,60 @@ impl Pace {
     pub fn wait(&mut self, now: Instant) -> Duration {
         self.go_on(now);
         self.since = Some(now);
+        self.remaining(now)
+    }
+
+    /// As [`Self::wait`], unless it is waited for already.
+    pub fn still_wait(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    /// Whether it is waited for.
+    #[must_use]
+    pub const fn is_waited_for(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// How long it may still be waited for.
+    #[must_use]
+    pub fn remaining(&self, now: Instant) -> Duration {
         if self.rate == 0 {
             Duration::MAX
         } else {
-            self.left
+            self.left.saturating_sub(self.waited(now))
         }
+    }
+
+    /// Whether it was waited for so much longer than its bytes account for, or for the whole grace.
+    #[must_use]
+    pub fn is_behind(&self, now: Instant, span: Duration) -> bool {
+        let owed = self.grace.saturating_sub(self.left);
+        owed.saturating_add(self.waited(now)) >= span.min(self.grace)
     }
 
     /// It is waited for no longer.
     pub fn go_on(&mut self, now: Instant) {
-        if let Some(since) = self.since.take() {
-            let waited = now.saturating_duration_since(since);
-            self.left = self.left.saturating_sub(waited);
-        }
+        let waited = self.waited(now);
+        self.since = None;
+        self.left = self.left.saturating_sub(waited);
     }
 
     /// It has sent or taken so many bytes.
     pub fn moved(&mut self, bytes: usize) {
+        if self.left == self.grace {
+            return;
+        }
         let millis = u64::try_from(bytes)
             .unwrap_or(u64::MAX)
             .saturating_mul(1_000);
         let earned = millis.checked_div(u64::from(self.rate));
         let earned = earned.map_or(Duration::MAX, Duration::from_millis);
         self.left = self.left.saturating_add(earned).min(self.grace);
+    }
+
+    fn waited(&self, now: Instant) -> Duration {
+        self.since
+            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 }
 
@@ -101,6 +132,27 @@ mod tests {
         now += MINUTE * 60;
         pace.go_on(now);
         assert_eq!(pace.wait(now), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn who_was_waited_for_longer_than_its_bytes_account_for_is_behind() {
+        let (mut pace, mut now) = (Pace::new(100, MINUTE), Instant::now());
+        let second = Duration::from_secs(1);
+        after(&mut pace, &mut now, second, 100);
+        assert!(!pace.is_behind(now, second), "a second for 100 bytes");
+        after(&mut pace, &mut now, second / 2, 1);
+        assert!(!pace.is_behind(now, second));
+        pace.wait(now);
+        assert!(!pace.is_behind(now + second / 4, second));
+        assert!(pace.is_behind(now + second, second));
+        pace.go_on(now + second);
+        assert!(pace.is_behind(now + second, second));
+        pace.moved(1_000);
+        assert!(!pace.is_behind(now + second, second));
+
+        let mut short = Pace::new(100, second / 2);
+        short.wait(now);
+        assert!(short.is_behind(now + second / 2, second), "all its grace");
     }
 
     #[test]

@@ -110,10 +110,7 @@ impl RequestBody {
 
     fn moved(&self, frame: &mut Frame<Bytes>) {
         if let Some(data) = frame.data_ref() {
-            self.exchange.moved(data.len());
-            let more = u64::try_from(data.len()).unwrap_or(u64::MAX);
-            let received = &self.exchange.received_bytes;
-            received.set(received.get().saturating_add(more));
+            self.exchange.received(data.len());
         }
         if let (Some(trailers), Some(identity)) = (frame.trailers_mut(), &self.identity) {
             identity.strip_trailers(trailers, self.rules.as_deref());
@@ -154,6 +151,9 @@ impl Body for RequestBody {
         let mut polled = Pin::new(&mut self.body).poll_frame(cx);
         self.exchange.ask_client(polled.is_pending());
         match &mut polled {
+            Poll::Ready(Some(Ok(_))) if self.exchange.is_too_slow() => {
+                return Poll::Ready(Some(Err(ClientBodyError::TooSlow)));
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 self.moved(frame);
                 if self.exchange.is_too_large() {

@@ -9,6 +9,7 @@ use crate::support::service::Scripted;
 use crate::support::setup::Setup;
 use crate::support::websocket::upgrade;
 use crate::support::wire::{End, Wire};
+use crate::support::within;
 use crate::support::world::World;
 
 async fn gateway_before(service: &Scripted, server: &str, upstream: &str) -> World {
@@ -230,6 +231,8 @@ async fn a_service_that_thinks_longer_than_a_client_may_pause_in_its_body_is_wai
 
 /// A client has a second, all in all, and then it must keep up.
 const KEEP_UP: &str = "min_rate = \"64KiB\"\nmin_rate_grace = \"1s\"";
+/// How slow a client is that does not: nothing tells of time but time.
+const BETWEEN_BYTES: Duration = Duration::from_millis(50);
 
 #[tokio::test]
 async fn a_body_that_comes_byte_by_byte_does_not_come_for_ever() {
@@ -246,10 +249,57 @@ async fn a_body_that_comes_byte_by_byte_does_not_come_for_ever() {
     while wire.try_send("x").await.is_ok() && stream.send("x".into(), false).await.is_ok() {
         count += 1;
         assert!(count < 200, "it goes on for ever");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(BETWEEN_BYTES).await;
     }
 
     assert_eq!(stream.head().await.unwrap().status, 408);
+}
+
+#[tokio::test]
+async fn a_body_that_comes_byte_by_byte_beside_its_answer_does_not_come_for_ever() {
+    let service = Scripted::start().await;
+    let world = gateway_before(&service, KEEP_UP, "").await;
+    let chunked = format!(
+        "{}Transfer-Encoding: chunked\r\n\r\n",
+        Call::post("/x").head()
+    );
+    let begin = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    let mut wire = world.wire().await;
+    wire.send(chunked).await;
+    let mut upstream = service.accept().await;
+    upstream.head().await;
+    upstream.send(begin).await;
+    wire.head().await;
+    let mut http2 = world.http2().await;
+    let stream = http2.begin(&Call::post("/x"), false).await;
+    let mut other = service.accept().await;
+    other.head().await;
+    other.send(begin).await;
+    let (mut incoming, mut sending) = stream.both().await.unwrap();
+
+    // What it answers to each byte keeps the service from being too slow.
+    let one = async {
+        while wire.try_send("1\r\nx\r\n").await.is_ok() && upstream.chunk().await.is_ok() {
+            upstream.send("1\r\nx\r\n").await;
+            if wire.chunk().await.is_err() {
+                return;
+            }
+            tokio::time::sleep(BETWEEN_BYTES).await;
+        }
+    };
+    within("the end of a request over HTTP/1.1", one).await;
+    let one = async {
+        while sending.send_data("x".into(), false).is_ok() && other.chunk().await.is_ok() {
+            other.send("1\r\nx\r\n").await;
+            if !matches!(incoming.piece().await, Some(Ok(_))) {
+                return;
+            }
+            tokio::time::sleep(BETWEEN_BYTES).await;
+        }
+    };
+    within("the end of a request over HTTP/2", one).await;
+    assert!(http2.is_open().await);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{ask, gateway_before, of_server, of_upstream, taken};
+use super::{ask, beside_another, gateway_before, of_server, of_upstream, taken, was_left_alone};
 use crate::support::message::Call;
 use crate::support::service::{Scripted, Service, nowhere};
 use crate::support::world::World;
@@ -66,36 +66,6 @@ async fn failures_that_are_not_in_a_row_are_forgiven() {
         wire.call(&Call::get("/good")).await.expect(200);
     }
 
-    world
-        .metric(&of_server(
-            "upstream_server_ejections_total",
-            service.address,
-            0,
-        ))
-        .await;
-}
-
-#[tokio::test]
-async fn a_client_that_breaks_off_its_request_is_no_failure_of_the_server() {
-    let service = Scripted::start().await;
-    let lines = "[upstreams.service.ejection]\nfailures = 1";
-    let world = gateway_before(&[service.address], lines).await;
-    let mut wire = world.wire().await;
-
-    wire.send("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-        .await;
-    let mut upstream = service.accept().await;
-    upstream.head().await;
-    upstream
-        .send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello")
-        .await;
-    wire.head().await;
-    wire.send("no chunk\r\n").await;
-    wire.rest().await;
-
-    let is_it = |line: &Value| line["path"] == "/x";
-    let line = world.node().access.wait_for("the access line", is_it).await;
-    assert_eq!(line["end"], "client");
     world
         .metric(&of_server(
             "upstream_server_ejections_total",
@@ -176,21 +146,6 @@ async fn when_every_server_fails_the_answer_comes_at_once_until_a_trial_goes_wel
     told(&world, "upstream server answers again").await;
 }
 
-/// A server whose every step the test decides takes the first request, and another one the next.
-async fn beside_another(service: &Scripted, lines: &str) -> (World, Service) {
-    let other = Service::echo().await;
-    let addresses = [service.address, other.address];
-    let lines = format!(
-        "balance = \"round_robin\"\n{lines}\n[upstreams.service.ejection]\nfailures = 1\ntime = \"1m\"\nmax_time = \"1m\""
-    );
-    (gateway_before(&addresses, &lines).await, other)
-}
-
-async fn was_left_alone(world: &World, service: &Scripted, times: u64) {
-    let line = of_server("upstream_server_ejections_total", service.address, times);
-    world.metric(&line).await;
-}
-
 #[tokio::test]
 async fn a_server_that_breaks_its_answers_off_or_is_too_slow_has_failed() {
     for lines in ["", "response_timeout = \"200ms\""] {
@@ -211,48 +166,6 @@ async fn a_server_that_breaks_its_answers_off_or_is_too_slow_has_failed() {
         }
         was_left_alone(&world, &service, 1).await;
     }
-}
-
-#[tokio::test]
-async fn a_server_that_waits_for_a_client_in_vain_has_not_failed() {
-    let service = Scripted::start().await;
-    let (world, _other) = beside_another(&service, "").await;
-    let mut wire = world.wire().await;
-    let head = Call::post("/x").head();
-
-    wire.send(format!("{head}Content-Length: 10\r\n\r\nhello"))
-        .await;
-    let mut upstream = service.accept().await;
-    upstream.head().await;
-    assert_eq!(upstream.exactly(5).await.unwrap(), "hello");
-    // As services do that have waited long enough.
-    drop(upstream);
-
-    let answer = wire.answer("POST").await;
-    assert_eq!(answer.refusal(), (502, "upstream_broken".to_owned()));
-    was_left_alone(&world, &service, 0).await;
-}
-
-#[tokio::test]
-async fn a_server_whose_answer_waits_for_a_client_has_not_failed() {
-    let service = Scripted::start().await;
-    let (world, _other) = beside_another(&service, "idle_timeout = \"300ms\"").await;
-    let mut http2 = world.http2().await;
-
-    let mut stream = http2.begin(&Call::post("/x"), false).await;
-    stream.send("hello".into(), false).await.unwrap();
-    let mut upstream = service.accept().await;
-    upstream.head().await;
-    assert_eq!(upstream.chunk().await.unwrap(), "hello");
-    upstream
-        .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-        .await;
-    // The echo goes on when the client does, which it never does.
-    let (mut incoming, _sending) = stream.both().await.unwrap();
-    assert_eq!(incoming.exactly(5).await, "hello");
-    incoming.broken_off().await;
-
-    was_left_alone(&world, &service, 0).await;
 }
 
 #[tokio::test]

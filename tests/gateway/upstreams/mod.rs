@@ -8,13 +8,14 @@ mod ejection;
 mod health;
 mod https;
 mod names;
+mod patience;
 mod retries;
 mod spent;
 
 use std::net::SocketAddr;
 
 use crate::support::message::Call;
-use crate::support::service::Service;
+use crate::support::service::{Scripted, Service};
 use crate::support::setup::Setup;
 use crate::support::world::World;
 
@@ -49,4 +50,19 @@ fn of_server(name: &str, server: SocketAddr, value: u64) -> String {
 /// The line of a metric of `service`.
 fn of_upstream(name: &str, value: u64) -> String {
     format!("dariet_{name}{{upstream=\"service\"}} {value}")
+}
+
+/// A server whose every step the test decides takes the first request, and another one the next.
+async fn beside_another(service: &Scripted, lines: &str) -> (World, Service) {
+    let other = Service::echo().await;
+    let addresses = [service.address, other.address];
+    let lines = format!(
+        "balance = \"round_robin\"\n{lines}\n[upstreams.service.ejection]\nfailures = 1\ntime = \"1m\"\nmax_time = \"1m\""
+    );
+    (gateway_before(&addresses, &lines).await, other)
+}
+
+async fn was_left_alone(world: &World, service: &Scripted, times: u64) {
+    let line = of_server("upstream_server_ejections_total", service.address, times);
+    world.metric(&line).await;
 }

@@ -1,0 +1,275 @@
+//! A client that still owes a part of its request: what the server does meanwhile is its own doing, unless
+//! the client has kept it waiting.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::Reason;
+use serde_json::Value;
+
+use super::{beside_another, gateway_before, of_server, was_left_alone};
+use crate::support::http2::Http2;
+use crate::support::http2_service::{Http2Service, head};
+use crate::support::message::Call;
+use crate::support::service::Scripted;
+use crate::support::wire::Wire;
+use crate::support::world::World;
+
+/// Longer than any server's patience is taken to be at the least. That span is the promise, so it must pass.
+async fn keep_it_waiting() {
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+}
+
+/// A request whose body has begun, as the server has it.
+async fn begun(wire: &mut Wire, service: &Scripted) -> Wire {
+    let head = Call::post("/x").head();
+    wire.send(format!("{head}Content-Length: 10\r\n\r\nhello"))
+        .await;
+    let mut upstream = service.accept().await;
+    upstream.head().await;
+    assert_eq!(upstream.exactly(5).await.unwrap(), "hello");
+    upstream
+}
+
+/// What a server says before it closes the connection in the middle of a request.
+const LAST_WORDS: [&str; 5] = [
+    "",
+    "HTTP/1.1 200 OK\r\nContent-Le",
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfive\r\nhello",
+    "220 ready\r\n",
+];
+
+#[tokio::test]
+async fn a_server_that_breaks_off_while_its_client_sends_has_failed() {
+    for words in LAST_WORDS {
+        let service = Scripted::start().await;
+        let (world, _other) = beside_another(&service, "").await;
+        let mut wire = world.wire().await;
+
+        let mut upstream = begun(&mut wire, &service).await;
+        upstream.send(words).await;
+        drop(upstream);
+        wire.rest().await;
+
+        was_left_alone(&world, &service, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_resets_its_connection_while_its_client_sends_has_failed() {
+    let service = Scripted::start().await;
+    let (world, _other) = beside_another(&service, "").await;
+    let mut wire = world.wire().await;
+
+    let head = Call::post("/x").head();
+    wire.send(format!("{head}Content-Length: 10\r\n\r\nhello"))
+        .await;
+    // With something left unread, which makes it a reset.
+    service.accept().await.exactly(1).await.unwrap();
+
+    let answer = wire.answer("POST").await;
+    assert_eq!(answer.refusal(), (502, "upstream_broken".to_owned()));
+    was_left_alone(&world, &service, 1).await;
+}
+
+#[tokio::test]
+async fn a_server_that_waits_for_a_client_in_vain_has_not_failed() {
+    for words in &LAST_WORDS[..3] {
+        let service = Scripted::start().await;
+        let (world, _other) = beside_another(&service, "").await;
+        let mut wire = world.wire().await;
+
+        let mut upstream = begun(&mut wire, &service).await;
+        keep_it_waiting().await;
+        // As services do that have waited long enough.
+        upstream.send(words).await;
+        drop(upstream);
+        wire.rest().await;
+
+        was_left_alone(&world, &service, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_nonsense_has_failed_however_long_it_waited() {
+    let service = Scripted::start().await;
+    let (world, _other) = beside_another(&service, "").await;
+    let mut wire = world.wire().await;
+
+    let mut upstream = begun(&mut wire, &service).await;
+    keep_it_waiting().await;
+    upstream.send(LAST_WORDS[4]).await;
+    wire.rest().await;
+
+    was_left_alone(&world, &service, 1).await;
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_before_it_has_read_all_has_not_failed() {
+    let service = Scripted::start().await;
+    let (world, _other) = beside_another(&service, "").await;
+    let mut wire = world.wire().await;
+    let head = Call::post("/x").head();
+    wire.send(format!("{head}Content-Length: 1000000\r\n\r\n"))
+        .await;
+    let mut upstream = service.accept().await;
+    upstream.head().await;
+
+    wire.send(vec![b'x'; 100_000]).await;
+    upstream.exactly(1).await.unwrap();
+    upstream
+        .send(
+            "HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge",
+        )
+        .await;
+    // The rest is unread, which makes it a reset.
+    drop(upstream);
+
+    assert_eq!(wire.answer("POST").await.expect(413).body, "large");
+    was_left_alone(&world, &service, 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_off_its_request_is_no_failure_of_the_server() {
+    let service = Scripted::start().await;
+    let lines = "[upstreams.service.ejection]\nfailures = 1";
+    let world = gateway_before(&[service.address], lines).await;
+    let mut wire = world.wire().await;
+
+    wire.send("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    let mut upstream = service.accept().await;
+    upstream.head().await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello")
+        .await;
+    wire.head().await;
+    wire.send("no chunk\r\n").await;
+    wire.rest().await;
+
+    let is_it = |line: &Value| line["path"] == "/x";
+    let line = world.node().access.wait_for("the access line", is_it).await;
+    assert_eq!(line["end"], "client");
+    world
+        .metric(&of_server(
+            "upstream_server_ejections_total",
+            service.address,
+            0,
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_server_whose_answer_waits_for_a_client_has_not_failed() {
+    let service = Scripted::start().await;
+    let (world, _other) = beside_another(&service, "idle_timeout = \"300ms\"").await;
+    let mut http2 = world.http2().await;
+
+    let mut stream = http2.begin(&Call::post("/x"), false).await;
+    stream.send("hello".into(), false).await.unwrap();
+    let mut upstream = service.accept().await;
+    upstream.head().await;
+    assert_eq!(upstream.chunk().await.unwrap(), "hello");
+    upstream
+        .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        .await;
+    // The echo goes on when the client does, which it never does.
+    let (mut incoming, _sending) = stream.both().await.unwrap();
+    assert_eq!(incoming.exactly(5).await, "hello");
+    incoming.broken_off().await;
+
+    was_left_alone(&world, &service, 0).await;
+}
+
+/// A request over HTTP/2 whose body has begun, before two servers that speak it too.
+async fn begun_over_http2(client: &mut Http2, services: &[Http2Service; 2]) -> (Begun, usize) {
+    let mut stream = client.begin(&Call::post("/x"), false).await;
+    stream.send("hello".into(), false).await.unwrap();
+    let (mut upstream, index) = tokio::select! {
+        upstream = services[0].accept() => (upstream, 0),
+        upstream = services[1].accept() => (upstream, 1),
+    };
+    let mut call = upstream.next().await;
+    assert_eq!(call.piece().await.unwrap().unwrap(), "hello");
+    let begun = Begun {
+        stream,
+        call,
+        _upstream: upstream,
+    };
+    (begun, index)
+}
+
+struct Begun {
+    stream: crate::support::http2::Stream,
+    call: crate::support::http2_service::Http2Call,
+    _upstream: crate::support::http2_service::Http2Upstream,
+}
+
+async fn before_http2() -> ([Http2Service; 2], World) {
+    let services = [Http2Service::start().await, Http2Service::start().await];
+    let addresses = services.each_ref().map(|service| service.address);
+    let lines = "protocol = \"h2c\"\n[upstreams.service.ejection]\nfailures = 1\ntime = \"1m\"\nmax_time = \"1m\"";
+    let world = gateway_before(&addresses, lines).await;
+    (services, world)
+}
+
+async fn resets_count(is_waiting: bool, is_answering: bool, times: u64) {
+    let (services, world) = before_http2().await;
+    let mut client = world.http2().await;
+    let (mut begun, index) = begun_over_http2(&mut client, &services).await;
+    let mut answer = is_answering.then(|| {
+        let mut answer = begun.call.begin(head(200, &[]));
+        answer.send("hel");
+        answer
+    });
+    if is_waiting {
+        keep_it_waiting().await;
+    }
+
+    match &mut answer {
+        Some(answer) => answer.sending.send_reset(Reason::INTERNAL_ERROR),
+        None => begun.call.reset(Reason::INTERNAL_ERROR),
+    }
+
+    match (begun.stream.both().await, is_answering) {
+        (Ok((mut incoming, _sending)), true) => {
+            assert_ne!(incoming.broken_off().await, Reason::NO_ERROR);
+        }
+        (Ok((incoming, _sending)), false) => assert_eq!(incoming.status, 502),
+        (Err(error), _) => assert!(is_answering, "{error}"),
+    }
+    let address = services[index].address;
+    let line = of_server("upstream_server_ejections_total", address, times);
+    world.metric(&line).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_its_server_resets_while_its_client_sends_is_a_failure() {
+    resets_count(false, false, 1).await;
+    resets_count(false, true, 1).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_its_server_resets_after_it_has_waited_for_the_client_is_none() {
+    resets_count(true, false, 0).await;
+    resets_count(true, true, 0).await;
+}
+
+#[tokio::test]
+async fn a_server_that_answers_whole_and_wants_no_more_has_not_failed() {
+    let (services, world) = before_http2().await;
+    let mut client = world.http2().await;
+    let (mut begun, index) = begun_over_http2(&mut client, &services).await;
+
+    let mut answer = begun.call.begin(head(413, &[]));
+    answer.finish(Bytes::from("large"));
+    // The rest is unread, which makes it a reset.
+    drop(begun.call);
+
+    let answer = begun.stream.answer().await.unwrap();
+    assert_eq!(answer.expect(413).body, "large");
+    let address = services[index].address;
+    let line = of_server("upstream_server_ejections_total", address, 0);
+    world.metric(&line).await;
+}
