@@ -111,6 +111,7 @@ impl GatewayBody {
             }
             Alarm::TimedOut => {
                 exchange.too_late();
+                self.record.note_cause(&BodyError::TooSlow);
                 Poll::Ready(self.fail(End::Upstream, BodyError::TooSlow))
             }
         }
@@ -164,6 +165,7 @@ impl GatewayBody {
                 } else {
                     self.record.end = Some(End::Upstream);
                     self.record.exchange.server_failed(error);
+                    self.record.note_cause(error);
                 }
             }
             // Told by whom it comes from.

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::http::cors::Answer;
 use crate::http::{Code, RequestId, grpc};
 use crate::proxy::Exchange;
 use crate::revocation::Admission;
-use crate::telemetry::{Line, Outcome};
+use crate::telemetry::{Line, Outcome, with_causes};
 
 /// What is told of a request when it has ended: its access line and its place in the metrics.
 ///
@@ -46,6 +47,8 @@ pub(super) struct Record {
     pub(super) is_grpc: bool,
     /// How the answer ended, when it did not end well.
     pub(super) end: Option<End>,
+    /// What went wrong with the upstream.
+    cause: Option<Box<str>>,
 }
 
 /// How an answer ended that was not given whole.
@@ -91,6 +94,7 @@ impl Record {
             code: None,
             is_grpc: grpc::is_call(head),
             end: None,
+            cause: None,
         })
     }
 
@@ -147,8 +151,19 @@ impl Record {
         }
     }
 
-    /// Logs why the upstream gave no answer.
-    pub(super) fn log_failure(&self, error: &(dyn std::error::Error + 'static)) {
+    /// The upstream has failed, for the reason that `error` tells.
+    pub(super) fn note_cause(&mut self, error: &(dyn Error + 'static)) {
+        let mut text = with_causes(error);
+        // A service over HTTP/2 may say goodbye in as many words as it likes.
+        let end = (0..=CAUSE_BYTES.min(text.len())).rfind(|&at| text.is_char_boundary(at));
+        text.truncate(end.unwrap_or(0));
+        self.cause = Some(text.into());
+    }
+
+    /// Tells why the upstream gave no answer: each time in the access line, and in the log as often as
+    /// that may be.
+    pub(super) fn log_failure(&mut self, error: &(dyn Error + 'static)) {
+        self.note_cause(error);
         let Some(upstream) = self.upstream else {
             return;
         };
@@ -213,6 +228,9 @@ impl Record {
         if let Some(at) = self.exchange.answered_at.get() {
             line.millis("upstream_ms", micros(at.duration_since(self.began)));
         }
+        if let Some(cause) = &self.cause {
+            line.text("cause", cause);
+        }
     }
 }
 
@@ -264,6 +282,9 @@ fn principal(line: &mut Line<'_>, admission: &Admission) {
         line.plain("key.id", key);
     }
 }
+
+/// The most of a cause that an access line has.
+const CAUSE_BYTES: usize = 400;
 
 const fn version(version: Version) -> &'static str {
     match version {

@@ -26,6 +26,11 @@ pub enum RelayEnd {
     Reset,
 }
 
+/// What is told of a WebSocket that its service did not end in good order.
+#[derive(Debug, thiserror::Error)]
+#[error("the service broke its WebSocket off, or took nothing for too long")]
+struct BrokenOff;
+
 impl Relay {
     pub(super) fn new(tunnel: Box<Tunnel>, mut record: Box<Record>) -> Self {
         record.question_if_old();
@@ -59,6 +64,9 @@ impl Relay {
             },
         });
         self.record.end = end.await;
+        if self.record.end == Some(End::Upstream) {
+            self.record.note_cause(&BrokenOff);
+        }
         match self.record.end {
             None => RelayEnd::Closed,
             Some(End::Cut) => {

@@ -3,8 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -130,6 +132,12 @@ impl Scripted {
         Self { address, listener }
     }
 
+    /// The next connection, bare.
+    pub async fn accept_stream(&self) -> TcpStream {
+        let accepted = within("a connection to the service", self.listener.accept()).await;
+        accepted.unwrap().0
+    }
+
     /// The next connection, however long it takes.
     pub async fn accept_at_last(&self) -> Wire {
         Wire::of_plain(self.listener.accept().await.unwrap().0)
@@ -137,8 +145,7 @@ impl Scripted {
 
     /// The next connection.
     pub async fn accept(&self) -> Wire {
-        let accepted = within("a connection to the service", self.listener.accept()).await;
-        Wire::of_plain(accepted.unwrap().0)
+        Wire::of_plain(self.accept_stream().await)
     }
 }
 
@@ -151,6 +158,11 @@ pub fn nowhere() -> SocketAddr {
     let address = socket.local_addr().unwrap();
     std::mem::forget(socket);
     address
+}
+
+/// Ends a connection with a reset.
+pub fn reset(stream: TcpStream) {
+    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }
 
 /// A plain 200 with this body.

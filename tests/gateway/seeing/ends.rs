@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
 use crate::support::http2_service::{Http2Service, head};
 use crate::support::message::Call;
-use crate::support::service::Scripted;
+use crate::support::service::{Scripted, reset};
 use crate::support::setup::Setup;
 use crate::support::websocket::upgrade;
 use crate::support::world::World;
@@ -31,14 +29,14 @@ async fn gateway_before(service: &Scripted, server: &str, upstream: &str) -> Wor
 
 #[tokio::test]
 async fn a_websocket_ends_by_whom_breaks_it_off() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let setup = Setup::before(listener.local_addr().unwrap());
+    let service = Scripted::start().await;
+    let setup = Setup::before(service.address);
     let world = setup.start().await;
     let token = &world.administrator().token;
     let opened = async |path: &str| {
         let mut client = world.wire().await;
         client.send(upgrade(path).bearer(token).bytes()).await;
-        let (mut upstream, _) = listener.accept().await.unwrap();
+        let mut upstream = service.accept_stream().await;
         let mut asked = Vec::new();
         while !asked.ends_with(b"\r\n\r\n") {
             upstream.read_buf(&mut asked).await.unwrap();
@@ -49,12 +47,12 @@ async fn a_websocket_ends_by_whom_breaks_it_off() {
     };
 
     let (mut client, upstream) = opened("/service").await;
-    SockRef::from(&upstream)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
-    drop(upstream);
+    reset(upstream);
     client.rest().await;
     assert_eq!(end_of(&world, "/service").await, "upstream");
+    let log = world.node().access.json();
+    let told = log.iter().filter_map(|line| line["cause"].as_str());
+    assert_eq!(told.filter(|cause| cause.contains("WebSocket")).count(), 1);
 
     // Without the word that TLS has for an end.
     let (client, _upstream) = opened("/client").await;

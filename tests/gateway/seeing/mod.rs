@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod causes;
 mod durability;
 mod ends;
 mod quiet;

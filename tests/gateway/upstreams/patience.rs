@@ -11,7 +11,7 @@ use super::{beside_another, gateway_before, of_server, was_left_alone};
 use crate::support::http2::Http2;
 use crate::support::http2_service::{Http2Service, head};
 use crate::support::message::Call;
-use crate::support::service::Scripted;
+use crate::support::service::{Scripted, reset};
 use crate::support::wire::Wire;
 use crate::support::world::World;
 
@@ -65,8 +65,9 @@ async fn a_server_that_resets_its_connection_while_its_client_sends_has_failed()
     let head = Call::post("/x").head();
     wire.send(format!("{head}Content-Length: 10\r\n\r\nhello"))
         .await;
-    // With something left unread, which makes it a reset.
-    service.accept().await.exactly(1).await.unwrap();
+    let upstream = service.accept_stream().await;
+    upstream.peek(&mut [0]).await.unwrap();
+    reset(upstream);
 
     let answer = wire.answer("POST").await;
     assert_eq!(answer.refusal(), (502, "upstream_broken".to_owned()));
@@ -123,7 +124,7 @@ async fn a_server_that_refuses_before_it_has_read_all_has_not_failed() {
             "HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge",
         )
         .await;
-    // The rest is unread, which makes it a reset.
+    // Much of it is unread, which makes it a reset.
     drop(upstream);
 
     assert_eq!(wire.answer("POST").await.expect(413).body, "large");
@@ -214,46 +215,56 @@ async fn before_http2() -> ([Http2Service; 2], World) {
     (services, world)
 }
 
-async fn resets_count(is_waiting: bool, is_answering: bool, times: u64) {
+/// A server that resets a stream whose client has sent nothing for this long has failed so many times.
+async fn resets_count(is_waiting: bool, times: u64) {
     let (services, world) = before_http2().await;
     let mut client = world.http2().await;
     let (mut begun, index) = begun_over_http2(&mut client, &services).await;
-    let mut answer = is_answering.then(|| {
-        let mut answer = begun.call.begin(head(200, &[]));
-        answer.send("hel");
-        answer
-    });
     if is_waiting {
         keep_it_waiting().await;
     }
 
-    match &mut answer {
-        Some(answer) => answer.sending.send_reset(Reason::INTERNAL_ERROR),
-        None => begun.call.reset(Reason::INTERNAL_ERROR),
+    begun.call.reset(Reason::INTERNAL_ERROR);
+
+    let answer = begun.stream.answer().await.unwrap();
+    assert_eq!(answer.refusal(), (502, "upstream_broken".to_owned()));
+    count(&world, &services[index], times).await;
+}
+
+/// The same in the middle of its answer.
+async fn resets_of_answers_count(is_waiting: bool, times: u64) {
+    let (services, world) = before_http2().await;
+    let mut client = world.http2().await;
+    let (mut begun, index) = begun_over_http2(&mut client, &services).await;
+    let mut answer = begun.call.begin(head(200, &[]));
+    answer.send("hel");
+    let (mut incoming, _sending) = begun.stream.both().await.unwrap();
+    assert_eq!(incoming.exactly(3).await, "hel");
+    if is_waiting {
+        keep_it_waiting().await;
     }
 
-    match (begun.stream.both().await, is_answering) {
-        (Ok((mut incoming, _sending)), true) => {
-            assert_ne!(incoming.broken_off().await, Reason::NO_ERROR);
-        }
-        (Ok((incoming, _sending)), false) => assert_eq!(incoming.status, 502),
-        (Err(error), _) => assert!(is_answering, "{error}"),
-    }
-    let address = services[index].address;
-    let line = of_server("upstream_server_ejections_total", address, times);
+    answer.sending.send_reset(Reason::INTERNAL_ERROR);
+
+    assert_ne!(incoming.broken_off().await, Reason::NO_ERROR);
+    count(&world, &services[index], times).await;
+}
+
+async fn count(world: &World, service: &Http2Service, times: u64) {
+    let line = of_server("upstream_server_ejections_total", service.address, times);
     world.metric(&line).await;
 }
 
 #[tokio::test]
 async fn a_stream_that_its_server_resets_while_its_client_sends_is_a_failure() {
-    resets_count(false, false, 1).await;
-    resets_count(false, true, 1).await;
+    resets_count(false, 1).await;
+    resets_of_answers_count(false, 1).await;
 }
 
 #[tokio::test]
 async fn a_stream_that_its_server_resets_after_it_has_waited_for_the_client_is_none() {
-    resets_count(true, false, 0).await;
-    resets_count(true, true, 0).await;
+    resets_count(true, 0).await;
+    resets_of_answers_count(true, 0).await;
 }
 
 #[tokio::test]
@@ -269,7 +280,5 @@ async fn a_server_that_answers_whole_and_wants_no_more_has_not_failed() {
 
     let answer = begun.stream.answer().await.unwrap();
     assert_eq!(answer.expect(413).body, "large");
-    let address = services[index].address;
-    let line = of_server("upstream_server_ejections_total", address, 0);
-    world.metric(&line).await;
+    count(&world, &services[index], 0).await;
 }
