@@ -12,6 +12,7 @@ use tokio::task::unconstrained;
 
 use super::AnswerError;
 use super::answer_head::{AnswerHead, Head, HeadReader};
+use super::error::Misfit;
 use super::stream::{Offer, Stream};
 use super::upload::{Upload, UploadError};
 use super::upstreams::{Again, Target};
@@ -53,6 +54,8 @@ pub(super) struct SendFailed {
 pub(super) enum SendError {
     Client,
     Server(AnswerError),
+    /// Nothing was sent: it cannot be, to this server.
+    Misfit(Misfit),
 }
 
 impl Connection {
@@ -92,7 +95,7 @@ impl Connection {
         let polled = ready!(self.poll_answered(cx, reader));
         Poll::Ready(polled.map_err(|error| SendFailed {
             again: match &error {
-                SendError::Client => None,
+                SendError::Client | SendError::Misfit(_) => None,
                 SendError::Server(_) => self.take_again(),
             },
             was_stale: self.is_used && reader.is_untouched(),

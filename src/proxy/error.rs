@@ -2,7 +2,7 @@ use std::io;
 use std::time::Duration;
 
 use super::AnswerError;
-use crate::http::{ApiError, Code};
+use crate::http::{ApiError, Code, FramingError};
 
 /// Why an upstream gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +78,40 @@ pub enum ProxyError {
         /// The upstream's name.
         upstream: String,
     },
+    /// The request has no form in which the server takes it.
+    #[error("the request to server {server} of upstream {upstream:?} could not be sent")]
+    Misfit {
+        /// The upstream's name.
+        upstream: String,
+        /// The server.
+        server: String,
+        /// What does not fit.
+        #[source]
+        source: Misfit,
+    },
     /// The client broke off its own request.
     #[error("the client broke off its request")]
     Client,
+}
+
+/// Why a request cannot be sent over HTTP/2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// A request that was let through always has a form there, whatever its client and its route say: this is a
+    /// mistake of the gateway's.
+    #[error("it has no form in HTTP/2")]
+    Head(#[from] FramingError),
+    /// Its trailers were written for HTTP/1.1 already, without a body before them.
+    #[error("its trailers cannot be sent over HTTP/2 any more")]
+    Trailers,
+    /// The server has said that it takes no such head.
+    #[error("its head takes {bytes} bytes of a header list, and the server takes {max}")]
+    TooLarge {
+        /// As RFC 9113 §6.5.2 counts them.
+        bytes: u64,
+        /// What the server takes.
+        max: u32,
+    },
 }
 
 impl From<ProxyError> for ApiError {
@@ -96,8 +127,39 @@ impl From<ProxyError> for ApiError {
             | ProxyError::OverBound { .. } => {
                 return Self::new(Code::UpstreamUnavailable).retry_after(Duration::from_secs(1));
             }
+            ProxyError::Misfit {
+                source: Misfit::TooLarge { .. },
+                ..
+            } => {
+                let told = "the request's headers are larger than the service takes";
+                return Self::new(Code::HeadTooLarge).detail(told);
+            }
+            ProxyError::Misfit { .. } => Code::Internal,
             ProxyError::Client => Code::MalformedRequest,
         };
         Self::new(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_form_in_http2_is_the_clients_only_where_it_is_too_much() {
+        let too_large = Misfit::TooLarge { bytes: 2, max: 1 };
+        for (source, code) in [
+            (Misfit::Head(FramingError::Target), Code::Internal),
+            (Misfit::Trailers, Code::Internal),
+            (too_large, Code::HeadTooLarge),
+        ] {
+            let (upstream, server) = (String::new(), String::new());
+            let error = ProxyError::Misfit {
+                upstream,
+                server,
+                source,
+            };
+            assert_eq!(ApiError::from(error).code, code);
+        }
     }
 }

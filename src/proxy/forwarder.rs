@@ -17,7 +17,9 @@ use super::handshake::Handshake;
 use super::retry::Attempts;
 use super::upload::Upload;
 use super::upstreams::{Again, Failure, Lane, Member, NotPicked, Place, Upstream};
-use super::{AnswerError, Exchange, Inbound, ProxyError, Tunnel, UpstreamBody, Upstreams, Waiting};
+use super::{
+    AnswerError, Exchange, Inbound, Misfit, ProxyError, Tunnel, UpstreamBody, Upstreams, Waiting,
+};
 use crate::auth::Admitted;
 use crate::config::{Deadlines, Protocol};
 use crate::http::credential::claims_connection;
@@ -296,8 +298,10 @@ impl Sending<'_> {
         server: &Rc<Member>,
         attempts: &mut Attempts,
     ) -> Result<Upload, ProxyError> {
-        let SendError::Server(error) = failed.error else {
-            return Err(ProxyError::Client);
+        let error = match failed.error {
+            SendError::Server(error) => error,
+            SendError::Client => return Err(ProxyError::Client),
+            SendError::Misfit(misfit) => return Err(self.misfit(server, misfit)),
         };
         // A server that closed a kept connection when nobody asked anything is not to blame.
         let was_closed = failed.was_stale && matches!(failed.again, Some((Again::Unsent, _)));
@@ -349,6 +353,14 @@ impl Sending<'_> {
         match why {
             NotPicked::Full => ProxyError::OverBound { upstream },
             NotPicked::NoneLeft => ProxyError::NoneHealthy { upstream },
+        }
+    }
+
+    fn misfit(&self, server: &Member, source: Misfit) -> ProxyError {
+        ProxyError::Misfit {
+            upstream: self.upstream.config.name.clone(),
+            server: server.name().to_owned(),
+            source,
         }
     }
 

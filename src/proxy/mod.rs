@@ -34,7 +34,7 @@ mod websocket;
 
 pub use answer::UpstreamBody;
 pub use answer_error::AnswerError;
-pub use error::ProxyError;
+pub use error::{Misfit, ProxyError};
 pub use exchange::{Exchange, Waiting};
 pub use forwarder::{Answer, Forwarder};
 pub use pace::Pace;

@@ -72,6 +72,12 @@ impl Http2Service {
         self
     }
 
+    /// Takes heads of so many bytes, as HTTP/2 counts them.
+    pub fn max_head(mut self, max: u32) -> Self {
+        self.builder.max_header_list_size(max);
+        self
+    }
+
     /// The next connection.
     pub async fn accept(&self) -> Http2Upstream {
         let accepted = within("a connection to the service", self.listener.accept()).await;

@@ -11,11 +11,11 @@ use http_body::Frame;
 use super::message;
 use super::session::Seat;
 use crate::config::Scheme;
-use crate::proxy::AnswerError;
 use crate::proxy::answer_head::{AnswerHead, HeadReader};
 use crate::proxy::connection::{SendError, SendFailed};
 use crate::proxy::upload::{Piece, Upload};
 use crate::proxy::upstreams::Again;
+use crate::proxy::{AnswerError, Misfit};
 
 /// One request and its answer over a connection that carries others too. Dropped before its end, the
 /// server is told to stop.
@@ -197,11 +197,18 @@ impl Call {
         let closed = || SendError::Server(AnswerError::Closed);
         let upload = self.upload.as_mut().ok_or_else(closed)?;
         let is_whole = upload.is_bodyless();
-        let head = upload.head_alone().map_err(|_| closed())?;
-        // What HTTP/2 cannot carry came from the client.
-        let request = message::request(head, self.scheme).map_err(|_| SendError::Client)?;
-        let mut sender = self.seat.session.sender.clone();
-        let asked = sender.send_request(request, is_whole).map_err(broken)?;
+        let session = &self.seat.session;
+        let head = upload.head_alone();
+        let head = head.map_err(|_| SendError::Misfit(Misfit::Trailers))?;
+        let request = message::request(head, self.scheme).map_err(Misfit::from);
+        let request = request.and_then(|request| session.told.check_size(request));
+        let request = request.map_err(SendError::Misfit)?;
+        let mut sender = session.sender.clone();
+        let asked = sender.send_request(request, is_whole).map_err(|error| {
+            // It has ended, or has no numbers for streams left: it is of no use to others either.
+            session.told.has_ended.set(true);
+            broken(error)
+        })?;
         upload.set_sent();
         let (answer, sending) = asked;
         self.asked = Some(Asked {

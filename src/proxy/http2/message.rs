@@ -49,6 +49,29 @@ pub(super) fn request(head: &[u8], scheme: Scheme) -> Result<Request<()>, Framin
     Ok(request)
 }
 
+/// How much of a header list a request takes (RFC 9113 §6.5.2).
+pub(super) fn list_size(request: &Request<()>) -> u64 {
+    const EACH: usize = 32;
+    let uri = request.uri();
+    let pseudo = [
+        (":method", request.method().as_str()),
+        (":scheme", uri.scheme_str().unwrap_or_default()),
+        (":authority", uri.authority().map_or("", Authority::as_str)),
+        (
+            ":path",
+            uri.path_and_query().map_or("", PathAndQuery::as_str),
+        ),
+    ];
+    let pseudo = pseudo.map(|(name, value)| name.len() + value.len() + EACH);
+    let fields = request.headers().iter();
+    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + EACH);
+    let size = pseudo
+        .into_iter()
+        .chain(fields)
+        .fold(0, usize::saturating_add);
+    u64::try_from(size).unwrap_or(u64::MAX)
+}
+
 /// What HPACK must not remember: a connection carries the requests of many clients, and what clients never
 /// index must not be indexed (RFC 7541 §6.2.3, §7.1.3).
 const SECRET: [HeaderName; 4] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, X_API_KEY];
@@ -132,9 +155,69 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), AnswerError> {
 
 #[cfg(test)]
 mod tests {
-    use http::Response;
+    use std::net::Ipv6Addr;
+
+    use http::{HeaderValue, Response};
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::http::Host;
+    use crate::http::header::write_field;
+
+    fn host() -> impl Strategy<Value = String> {
+        let name = "[A-Za-z0-9_~-]{1,9}([.][A-Za-z0-9_~-]{1,9}){0,3}[.]?";
+        let address = any::<Ipv6Addr>().prop_map(|address| format!("[{address}]"));
+        (prop_oneof![name, address], "(:[0-9]{0,5})?").prop_map(|(name, port)| name + &port)
+    }
+
+    fn field() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
+        let name = "[a-z0-9!#$%&'*+.^_`|~-]{1,12}";
+        let value =
+            prop::collection::vec(prop_oneof![Just(b'\t'), b' '..=b'~', 0x80..=0xff_u8], 0..20);
+        (name, value).prop_map(|(name, value)| {
+            let name = HeaderName::try_from(format!("x-{name}")).unwrap();
+            (name, HeaderValue::from_bytes(&value).unwrap())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_let_through_has_a_form_in_http2(
+            host in host(),
+            target in "/[a-z%0-9/_.~!$&'()*+,;=:@-]{0,20}([?][!-~]{0,20})?",
+            fields in prop::collection::vec(field(), 0..9),
+        ) {
+            let asked = Request::builder().header(HOST, &host).body(()).unwrap();
+            let (asked, ()) = asked.into_parts();
+            let (Ok(Some(host)), Ok(target)) = (Host::of(&asked), PathAndQuery::try_from(target)) else {
+                return Ok(());
+            };
+            let mut head = format!("GET {target} HTTP/1.1\r\n").into_bytes();
+            write_field(&mut head, &HOST, &host.into_value());
+            for (name, value) in &fields {
+                write_field(&mut head, name, value);
+            }
+            head.extend_from_slice(b"\r\n");
+            let request = request(&head, Scheme::Https);
+            prop_assert!(request.is_ok(), "{request:?}");
+            prop_assert_eq!(request.unwrap().headers().len(), fields.len());
+        }
+    }
+
+    #[test]
+    fn a_header_list_is_as_long_as_the_rfc_counts_it() {
+        let head = b"GET /ab HTTP/1.1\r\nhost: a.b\r\nx-a: 1\r\n\r\n";
+        let request = request(head, Scheme::Https).unwrap();
+        let fields = [
+            ":methodGET",
+            ":schemehttps",
+            ":authoritya.b",
+            ":path/ab",
+            "x-a1",
+        ];
+        let expected = fields.concat().len() + 5 * 32;
+        assert_eq!(list_size(&request), expected as u64);
+    }
 
     #[test]
     fn a_request_is_the_same_in_frames_but_for_what_frames_it() {

@@ -241,3 +241,34 @@ async fn the_body_waits_for_the_services_100() {
     seen.answer(ok("well"));
     assert_eq!(wire.answer("POST").await.expect(200).body, "well");
 }
+
+#[tokio::test]
+async fn a_head_that_is_larger_than_the_service_takes_is_refused_and_others_go_on() {
+    let service = Http2Service::start().await.max_head(2_000);
+    // One, which knows by then what the service takes.
+    let setup = before(&service, "").server("workers = 1");
+    let world = setup.start_empty().await;
+    let mut http2 = world.http2().await;
+    let first = http2.start(&Call::get("/public/first")).await;
+    let mut upstream = service.accept().await;
+    let mut begun = upstream.next().await;
+    let mut answer = begun.begin(head(200, &[]));
+    let mut first = first.head().await.unwrap();
+
+    for version in Version::ALL {
+        let mut client = world.client(version).await;
+        let large = Call::get("/public/large").header("X-Large", &"x".repeat(2_000));
+        let refused = client.call(&large).await;
+        assert_eq!(refused.refusal(), (431, "head_too_large".to_owned()));
+    }
+
+    let is_it = |line: &serde_json::Value| line["path"] == "/public/large";
+    let line = world.node().access.wait_for("an access line", is_it).await;
+    let cause = line["cause"].as_str().unwrap();
+    assert!(cause.contains("the server takes 2000"), "{cause}");
+    answer.finish(Bytes::from("well"));
+    assert_eq!(first.piece().await.unwrap().unwrap(), "well");
+    let next = http2.start(&Call::get("/public/next")).await;
+    upstream.next().await.answer(ok(""));
+    next.answer().await.unwrap().expect(200);
+}
