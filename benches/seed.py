@@ -10,7 +10,10 @@ import json
 import socket
 import ssl
 import sys
+import time
 
+# How long a gateway may take to begin, in seconds.
+PATIENCE = 10
 PASSWORD = "a long enough pass phrase"
 
 
@@ -20,8 +23,17 @@ class Operator(http.client.HTTPConnection):
         self.path = path
 
     def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
+        end = time.monotonic() + PATIENCE
+        while True:
+            self.sock = socket.socket(socket.AF_UNIX)
+            try:
+                return self.sock.connect(self.path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                # The gateway has only just been started.
+                self.sock.close()
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
 
 
 def call(connection, method, path, body=None, headers=None):

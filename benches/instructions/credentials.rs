@@ -7,7 +7,7 @@ use std::time::Duration;
 use dariet_gateway::auth::{Admitted, Authenticator, HasMethod, KeyRing, SigningKey, Tokens};
 use dariet_gateway::config::Algorithm;
 use dariet_gateway::domain::{
-    ApiKey, Email, KeyId, KeyName, ManualClock, Role, SessionToken, Timestamp, UserId, UserName,
+    ApiKey, Email, KeyName, ManualClock, Role, SessionToken, Timestamp, UserId, UserName,
 };
 use dariet_gateway::http::{Credential, read_credential};
 use dariet_gateway::store::{Embedded, KeyRecord, Store, UserRecord};
@@ -111,29 +111,13 @@ impl HasMethod for Get {
 
 /// A user and a key of theirs.
 fn made(store: &Embedded) -> Result<(UserId, ApiKey)> {
-    let user = UserRecord {
-        id: UserId::new(),
-        email: Email::parse("ada@example.com")?,
-        name: UserName::parse("Ada Lovelace")?,
-        role: Role::Viewer,
-        is_active: true,
-        created_at: NOW,
-        password: String::new(),
-        epoch: 0,
-        version: 1,
-        reset: None,
-    };
+    let (email, name) = (
+        Email::parse("ada@example.com")?,
+        UserName::parse("Ada Lovelace")?,
+    );
+    let user = UserRecord::new(email, name, Role::Viewer, NOW);
     let key = ApiKey::from_random(&[1; 20]);
-    let record = KeyRecord {
-        id: KeyId::new(),
-        user: user.id,
-        name: KeyName::parse("ci")?,
-        shown_prefix: key.shown_prefix().to_owned(),
-        digest: key.digest(),
-        created_at: NOW,
-        expires_at: None,
-        revoked_at: None,
-    };
+    let record = KeyRecord::new(&key, user.id, KeyName::parse("ci")?, NOW);
     let id = user.id;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let _ = runtime.block_on(async {

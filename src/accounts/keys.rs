@@ -83,14 +83,8 @@ impl Accounts {
         }
         let key = new_api_key()?;
         let record = KeyRecord {
-            id: KeyId::new(),
-            user: owner,
-            name: new.name,
-            shown_prefix: key.shown_prefix().to_owned(),
-            digest: key.digest(),
-            created_at: now,
             expires_at: new.expires_at,
-            revoked_at: None,
+            ..KeyRecord::new(&key, owner, new.name, now)
         };
         let caller = self.confirm(caller).await?;
         let max = self.api_keys.lock().max_per_user;

@@ -74,16 +74,9 @@ impl Accounts {
         let password = self.hasher.hash(Lane::Change, new.password).await?;
         self.confirm_admin(caller).await?;
         let user = UserRecord {
-            id: UserId::new(),
-            email: new.email,
-            name: new.name,
-            role: new.role,
             is_active: new.is_active,
-            created_at: self.clock.now(),
             password,
-            epoch: 1,
-            version: 1,
-            reset: None,
+            ..UserRecord::new(new.email, new.name, new.role, self.clock.now())
         };
         let durability = self.changes.create_user(user.clone()).await?;
         Ok((user, durability))

@@ -2,13 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{AdmissionCache, CacheKey, Claims, TokenError, Tokens};
-use crate::domain::{
-    ApiKey, ApiKeyError, Clock, CredentialId, Principal, SessionId, Timestamp, UserId,
-};
-use crate::http::{ApiError, Code, Credential};
-use crate::revocation::{Admission, Freshness, Ledger, NotFresh};
-use crate::store::{OwnedKey, SessionView, Store, StoreError, UserRecord};
+use super::{AdmissionCache, AuthError, CacheKey, Claims, TokenError, Tokens};
+use crate::domain::{ApiKey, Clock, CredentialId, Principal, SessionId, Timestamp, UserId};
+use crate::http::Credential;
+use crate::revocation::{Admission, Freshness, Ledger};
+use crate::store::{OwnedKey, SessionView, Store, UserRecord};
 
 /// Turns a credential into an admission: from the cache, else by checksum or signature, the store and
 /// the ledger.
@@ -22,38 +20,6 @@ pub struct Authenticator {
     freshness: Arc<Freshness>,
     hits: AtomicU64,
     misses: AtomicU64,
-}
-
-/// Why a credential is not admitted.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    /// It is no session token of ours, or not any more.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// It is no API key.
-    #[error(transparent)]
-    Key(#[from] ApiKeyError),
-    /// No such API key was ever made, or its tombstone is gone.
-    #[error("the API key is unknown")]
-    KeyUnknown,
-    /// The API key was revoked.
-    #[error("the API key was revoked")]
-    KeyRevoked,
-    /// The API key has expired.
-    #[error("the API key has expired")]
-    KeyExpired,
-    /// The session was revoked, alone or with all of the user's.
-    #[error("the session was revoked")]
-    SessionRevoked,
-    /// The user is gone or inactive.
-    #[error("the user is not active")]
-    UserInactive,
-    /// The store could not be asked.
-    #[error("the credential could not be checked")]
-    Store(#[from] StoreError),
-    /// The principal changed again and again while it was asked for.
-    #[error("the principal is being changed too often to be read")]
-    Unsteady,
 }
 
 /// Each round means that the principal changed within one read of the store.
@@ -318,30 +284,6 @@ fn principal(user: UserRecord, credential: CredentialId) -> Principal {
     }
 }
 
-impl From<NotFresh> for AuthError {
-    fn from(error: NotFresh) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<AuthError> for ApiError {
-    fn from(error: AuthError) -> Self {
-        match error {
-            AuthError::Token(error) => error.into(),
-            AuthError::Key(_) => Self::new(Code::CredentialMalformed),
-            AuthError::KeyUnknown => Self::new(Code::KeyUnknown),
-            AuthError::KeyRevoked => Self::new(Code::KeyRevoked),
-            AuthError::KeyExpired => Self::new(Code::KeyExpired),
-            AuthError::SessionRevoked => Self::new(Code::SessionRevoked),
-            AuthError::UserInactive => Self::new(Code::UserInactive),
-            AuthError::Store(error) => error.into(),
-            AuthError::Unsteady => {
-                Self::new(Code::StoreUnavailable).retry_after(Duration::from_secs(1))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use parking_lot::Mutex;
@@ -372,29 +314,12 @@ mod tests {
     }
 
     async fn key_in(store: &Embedded) -> (ApiKey, KeyId) {
-        let user = UserRecord {
-            id: UserId::new(),
-            email: Email::parse("ada@example.com").unwrap(),
-            name: UserName::parse("Ada").unwrap(),
-            role: Role::Admin,
-            is_active: true,
-            created_at: NOW,
-            password: String::new(),
-            epoch: 0,
-            version: 1,
-            reset: None,
-        };
+        let email = Email::parse("ada@example.com").unwrap();
+        let name = UserName::parse("Ada").unwrap();
+        let user = UserRecord::new(email, name, Role::Admin, NOW);
         let key = ApiKey::from_random(&[1; 20]);
-        let record = KeyRecord {
-            id: KeyId::new(),
-            user: user.id,
-            name: KeyName::parse("ci").unwrap(),
-            shown_prefix: key.shown_prefix().to_owned(),
-            digest: key.digest(),
-            created_at: NOW,
-            expires_at: None,
-            revoked_at: None,
-        };
+        let name = KeyName::parse("ci").unwrap();
+        let record = KeyRecord::new(&key, user.id, name, NOW);
         let id = record.id;
         let _ = store.create_user(user).await.unwrap();
         let _ = store.create_key(record, None, 9).await.unwrap();

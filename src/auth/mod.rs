@@ -5,6 +5,7 @@ mod argon;
 mod authenticator;
 mod cache;
 mod credit;
+mod error;
 mod hash_queue;
 mod hasher;
 mod key_file;
@@ -18,8 +19,9 @@ mod throttle;
 mod token;
 
 pub use admitted::{Admitted, Forbidden, HasMethod};
-pub use authenticator::{AuthError, Authenticator};
+pub use authenticator::Authenticator;
 pub use cache::{AdmissionCache, CacheKey};
+pub use error::AuthError;
 pub use hasher::{HashError, Hasher, Lane};
 pub use keyring::KeyRing;
 pub use password::{PasswordPolicy, PasswordRefused};

@@ -1,11 +1,18 @@
+//! What can be said on the command line, and what `--help` tells of it.
+
+mod store;
+mod user;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config;
-use crate::domain::{Email, EmailError, KeyId, KeyName, Role, Timestamp, UserId, UserName};
+use crate::domain::{KeyId, KeyName, Timestamp};
+
+pub(super) use self::store::StoreCommand;
+pub(super) use self::user::{CreateUser, PasswordFlags, UpdateUser, UserCommand, Whom};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -102,95 +109,6 @@ pub(super) struct Demo {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum UserCommand {
-    /// Create a user
-    #[command(after_help = "\
-On a terminal the password is asked for; else, unless --password-stdin is given, one is made. A made
-password is printed to standard output, once.
-
-Examples:
-  dariet-gateway user create ada@example.com --name \"Ada Lovelace\" --role admin
-  pass show gateway/ada | dariet-gateway user create ada@example.com --name Ada --password-stdin")]
-    Create(CreateUser),
-    /// List all users, oldest first
-    #[command(after_help = "\
-Example, the addresses of all administrators:
-  dariet-gateway user list --json | jq -r '.[] | select(.role == \"admin\").email'")]
-    List,
-    /// Change a user; what is not given stays as it is
-    #[command(
-        override_usage = "dariet-gateway user update <EMAIL|ID> [OPTIONS]",
-        after_help = "\
-A new password, and --active false, end all the user's sessions.
-
-Examples:
-  dariet-gateway user update ada@example.com --role viewer
-  dariet-gateway user update ada@example.com --active false
-  dariet-gateway user update ada@example.com --generate-password"
-    )]
-    Update(UpdateUser),
-    /// Delete a user, all their sessions and API keys
-    #[command(after_help = "\
-Example:
-  dariet-gateway user delete ada@example.com")]
-    Delete {
-        /// Whom: their email address or id
-        #[arg(value_name = "EMAIL|ID")]
-        user: Whom,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct CreateUser {
-    /// Their email address, by which they log in
-    #[arg(value_parser = email)]
-    pub(super) email: Email,
-    /// What they are called
-    #[arg(long, value_parser = UserName::parse)]
-    pub(super) name: UserName,
-    /// What they may do: an admin manages users and everybody's keys, a viewer uses what routes allow
-    #[arg(long, value_enum, default_value = "viewer")]
-    pub(super) role: RoleName,
-    #[command(flatten)]
-    pub(super) password: PasswordFlags,
-}
-
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
-pub(super) struct UpdateUser {
-    /// Whom: their email address or id
-    #[arg(value_name = "EMAIL|ID")]
-    pub(super) user: Whom,
-    /// A new name
-    #[arg(long, group = "change", value_parser = UserName::parse)]
-    pub(super) name: Option<UserName>,
-    /// A new email address
-    #[arg(long, group = "change", value_parser = email)]
-    pub(super) email: Option<Email>,
-    /// What they may do from now on
-    #[arg(long, group = "change", value_enum)]
-    pub(super) role: Option<RoleName>,
-    /// Whether they may log in and their keys work
-    #[arg(long, group = "change", value_name = "true|false", action = clap::ArgAction::Set)]
-    pub(super) active: Option<bool>,
-    /// Ask for a new password on the terminal
-    #[arg(long, group = "change", group = "password")]
-    pub(super) ask_password: bool,
-    #[command(flatten)]
-    pub(super) password: PasswordFlags,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct PasswordFlags {
-    /// Read the password from standard input, to its end; a line end there is not part of it
-    #[arg(long, group = "change", group = "password")]
-    pub(super) password_stdin: bool,
-    /// Make a password, and print it once
-    #[arg(long, group = "change", group = "password")]
-    pub(super) generate_password: bool,
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// Make an API key, and print it once
     #[command(after_help = "\
@@ -247,98 +165,12 @@ Example:
     },
 }
 
-#[derive(Debug, Subcommand)]
-pub(super) enum StoreCommand {
-    /// Save everything in the store to a new file, while the gateway runs or not
-    #[command(after_help = "\
-The file holds hashes of passwords and keys: keep it safe. A running gateway writes it itself, and must
-be allowed to write there.
-
-Example:
-  dariet-gateway store backup /var/lib/dariet/backup-2026-11-23.db")]
-    Backup {
-        /// The new file
-        file: PathBuf,
-    },
-    /// Write everything in the store to a new file, one record a line, to move it to another store
-    #[command(after_help = "\
-The file holds hashes of passwords and keys: keep it safe. Each line is a JSON document; rate limits are
-not in it.
-
-Example, from one configuration's store to another's:
-  dariet-gateway store export users.jsonl --config old.toml
-  dariet-gateway store import users.jsonl --config new.toml")]
-    Export {
-        /// The new file
-        file: PathBuf,
-    },
-    /// Fill an empty store with what was exported
-    #[command(after_help = "\
-All sessions end. API keys that were revoked since the export was made work again: they are printed, so
-that they can be revoked again. Either everything is imported, or no node begins on the store. Start the
-nodes afterwards: one that runs already takes it for another store than its own.
-
-Example:
-  dariet-gateway store import users.jsonl --config new.toml")]
-    Import {
-        /// The export
-        file: PathBuf,
-    },
-    /// Put a backup in the place of the store; the gateway must be stopped
-    #[command(after_help = "\
-All sessions end. API keys that were revoked since the backup was made work again: they are printed, so
-that they can be revoked again.
-
-Example:
-  dariet-gateway store restore /var/lib/dariet/backup-2026-11-23.db --replace")]
-    Restore {
-        /// The backup
-        file: PathBuf,
-        /// Replace the store that is there
-        #[arg(long)]
-        replace: bool,
-    },
-}
-
-/// A user, as the operator names them.
-#[derive(Debug, Clone)]
-pub(super) enum Whom {
-    Id(UserId),
-    Email(Email),
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum RoleName {
-    Admin,
-    Viewer,
-}
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum AlgorithmName {
     #[value(name = "EdDSA", alias = "eddsa")]
     EdDsa,
     #[value(name = "ES256", alias = "es256")]
     Es256,
-}
-
-impl FromStr for Whom {
-    type Err = EmailError;
-
-    fn from_str(text: &str) -> Result<Self, EmailError> {
-        text.parse().map_or_else(
-            |_| Email::parse(text).map(Self::Email),
-            |id| Ok(Self::Id(id)),
-        )
-    }
-}
-
-impl From<RoleName> for Role {
-    fn from(name: RoleName) -> Self {
-        match name {
-            RoleName::Admin => Self::Admin,
-            RoleName::Viewer => Self::Viewer,
-        }
-    }
 }
 
 impl From<AlgorithmName> for config::Algorithm {
@@ -348,10 +180,6 @@ impl From<AlgorithmName> for config::Algorithm {
             AlgorithmName::Es256 => Self::Es256,
         }
     }
-}
-
-fn email(text: &str) -> Result<Email, EmailError> {
-    Email::parse(text)
 }
 
 #[cfg(test)]
@@ -388,15 +216,5 @@ mod tests {
             let longest = after.iter().flat_map(|text| text.lines());
             assert!(longest.map(str::len).max().unwrap_or(0) <= 104);
         });
-    }
-
-    #[test]
-    fn a_user_is_named_by_id_or_address() {
-        assert!(matches!(
-            "0192a6c0-5a3e-7c51-9a5e-0d1f6c6b2a77".parse(),
-            Ok(Whom::Id(_))
-        ));
-        assert!(matches!("ada@example.com".parse(), Ok(Whom::Email(_))));
-        assert!("ada".parse::<Whom>().is_err());
     }
 }

@@ -2,7 +2,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Digest, Email, KeyId, KeyName, Role, SessionId, Timestamp, UserId, UserName};
+use crate::domain::{
+    ApiKey, Digest, Email, KeyId, KeyName, Role, SessionId, Timestamp, UserId, UserName,
+};
 
 /// A user, as every store keeps it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,25 @@ pub struct UserRecord {
     /// The one live reset token, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<LiveReset>,
+}
+
+impl UserRecord {
+    /// An active user as they are first written, with no password that any fits.
+    #[must_use]
+    pub fn new(email: Email, name: UserName, role: Role, created_at: Timestamp) -> Self {
+        Self {
+            id: UserId::new(),
+            email,
+            name,
+            role,
+            is_active: true,
+            created_at,
+            password: String::new(),
+            epoch: 1,
+            version: 1,
+            reset: None,
+        }
+    }
 }
 
 /// Without the password's hash.
@@ -76,6 +97,21 @@ pub struct KeyRecord {
 }
 
 impl KeyRecord {
+    /// What is kept of a new key of `user`, which never expires.
+    #[must_use]
+    pub fn new(key: &ApiKey, user: UserId, name: KeyName, created_at: Timestamp) -> Self {
+        Self {
+            id: KeyId::new(),
+            user,
+            name,
+            shown_prefix: key.shown_prefix().to_owned(),
+            digest: key.digest(),
+            created_at,
+            expires_at: None,
+            revoked_at: None,
+        }
+    }
+
     /// Whether it has had its time at `now`.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {

@@ -1,7 +1,7 @@
 use std::os::unix::fs::{MetadataExt, chown};
 use std::process::{Command, Stdio};
 
-use dariet_gateway::domain::{Email, Role, Timestamp, UserId, UserName};
+use dariet_gateway::domain::{Email, Role, Timestamp, UserName};
 use dariet_gateway::store::{Embedded, Store, UserRecord};
 use serde_json::Value;
 
@@ -217,18 +217,9 @@ fn user(number: usize) -> UserRecord {
     } else {
         Role::Viewer
     };
-    UserRecord {
-        id: UserId::new(),
-        email: Email::parse(&format!("u{number}@example.com")).unwrap(),
-        name: UserName::parse("Somebody").unwrap(),
-        role,
-        is_active: true,
-        created_at: Timestamp::from_secs(1_773_828_000),
-        password: String::new(),
-        epoch: 0,
-        version: 0,
-        reset: None,
-    }
+    let email = Email::parse(&format!("u{number}@example.com")).unwrap();
+    let name = UserName::parse("Somebody").unwrap();
+    UserRecord::new(email, name, role, Timestamp::from_secs(1_773_828_000))
 }
 
 #[test]

@@ -237,16 +237,8 @@ impl Node {
 
     async fn make_key(&self, number: u8) -> (ApiKey, KeyId) {
         let key = ApiKey::from_random(&[number; 20]);
-        let record = KeyRecord {
-            id: KeyId::new(),
-            user: self.user,
-            name: KeyName::parse("ci").unwrap(),
-            shown_prefix: key.shown_prefix().to_owned(),
-            digest: key.digest(),
-            created_at: NOW,
-            expires_at: None,
-            revoked_at: None,
-        };
+        let name = KeyName::parse("ci").unwrap();
+        let record = KeyRecord::new(&key, self.user, name, NOW);
         let _ = self
             .embedded
             .create_key(record.clone(), None, 9)
@@ -274,19 +266,10 @@ impl Drop for Node {
 }
 
 async fn add_user(store: &Embedded) -> UserId {
-    let id = UserId::new();
-    let user = UserRecord {
-        id,
-        email: Email::parse("ada@example.com").unwrap(),
-        name: UserName::parse("Ada").unwrap(),
-        role: Role::Admin,
-        is_active: true,
-        created_at: NOW,
-        password: String::new(),
-        epoch: 0,
-        version: 1,
-        reset: None,
-    };
+    let email = Email::parse("ada@example.com").unwrap();
+    let name = UserName::parse("Ada").unwrap();
+    let user = UserRecord::new(email, name, Role::Admin, NOW);
+    let id = user.id;
     let _ = store.create_user(user).await.unwrap();
     id
 }
