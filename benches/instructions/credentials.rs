@@ -30,7 +30,7 @@ pub(super) fn cases() -> Result {
     let (user, key) = made(store.as_ref())?;
     let ring = KeyRing::single(SigningKey::generate(Algorithm::EdDsa)?)?;
     let tokens = Arc::new(Tokens::new(ring, "a", "a", HOUR));
-    let issue = || Ok(tokens.issue(user, 0, NOW)?.token);
+    let issue = || Ok(tokens.issue(user, 1, NOW)?.token);
     let token: SessionToken = issue()?;
     let cold: Vec<SessionToken> = (0..=COLD_TIMES).map(|_| issue()).collect::<Result<_>>()?;
     let (ledger, clock) = (Arc::default(), Arc::new(ManualClock::at(NOW)));

@@ -190,3 +190,25 @@ fn a_folder_with_something_in_it_is_left_alone() {
     let kept = fs::read_to_string(home.path().join("gateway.toml"));
     assert_eq!(kept.unwrap(), "mine");
 }
+
+#[test]
+fn a_demo_that_is_ended_in_its_first_moments_leaves_nothing_behind() {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = gateway()
+        .args(["demo", "--listen", "127.0.0.1:0"])
+        .env("TMPDIR", home.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let is_there = || fs::read_dir(home.path()).unwrap().next().is_some();
+    while !is_there() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+
+    signal(&child, Signal::TERM);
+
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!is_there());
+}

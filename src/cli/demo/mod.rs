@@ -1,5 +1,6 @@
 //! A whole gateway in a folder of its own, to be tried by hand.
 
+mod early;
 mod folder;
 mod lines;
 
@@ -10,6 +11,7 @@ use std::path::Path;
 use http::Method;
 use serde_json::json;
 
+use self::early::Early;
 use self::folder::Folder;
 use self::lines::lines;
 use super::arguments::Demo;
@@ -41,6 +43,7 @@ pub(super) fn run(config: Option<&Path>, demo: Demo) -> Result<(), CliError> {
         listen: demo.listen,
         source,
     })?;
+    let mut early = Early::listen().map_err(|error| CliError::demo("listen for signals", error))?;
     let start = |error| CliError::demo("start the service behind it", error);
     let parts = Parts {
         listen,
@@ -55,6 +58,7 @@ pub(super) fn run(config: Option<&Path>, demo: Demo) -> Result<(), CliError> {
     let mut printed = Ok(());
     node::serve(&config, &file, |_| {
         printed = print(&lines(&parts, &password));
+        early.pass_on();
     })?;
     printed
 }
