@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
@@ -12,7 +12,6 @@ use crate::config::{Config, Environment, Mistakes};
 
 const REFERENCE: &str = include_str!("../../../config/gateway.toml");
 pub(super) const MANUAL: &str = include_str!("../../../docs/configuration.md");
-const SECURITY: &str = include_str!("../../../SECURITY.md");
 
 /// The settings whose value in the reference is an example, since they have no default or one that
 /// depends on the machine.
@@ -138,7 +137,7 @@ impl World {
     }
 
     /// What the text means, or a panic that shows its mistakes.
-    fn meaning(&self, name: &str, text: &str) -> String {
+    pub(super) fn meaning(&self, name: &str, text: &str) -> String {
         match self.parse(name, text) {
             Ok(config) => format!("{config:#?}"),
             Err(mistakes) => panic!("{mistakes}"),
@@ -173,7 +172,7 @@ fn in_use(line: &str) -> String {
 }
 
 /// Every key and section of a text, without the names of headers, with `*` for the names of upstreams, and what stands there as a value.
-type Settings = BTreeSet<(String, Option<String>)>;
+pub(super) type Settings = BTreeSet<(String, Option<String>)>;
 
 fn settings(text: &str) -> Settings {
     let table = DeTable::parse(text).unwrap();
@@ -212,7 +211,7 @@ fn walk(text: &str, section: &str, table: &DeTable<'_>, settings: &mut Settings)
 }
 
 /// All of the reference, with both sides of its alternatives.
-fn reference() -> Settings {
+pub(super) fn reference() -> Settings {
     let mut all = settings(&all_in_use());
     all.extend(settings(&alternatives_in_use()));
     all
@@ -320,115 +319,4 @@ fn rows_of(section: &str) -> Vec<&'static str> {
         }
     }
     rows
-}
-
-#[test]
-fn every_bound_that_is_promised_is_the_one_that_holds() {
-    let settings = reference();
-    let (mut set, mut fixed) = (0, 0);
-    for row in SECURITY.lines().filter_map(|line| line.strip_prefix("| ")) {
-        let cells: Vec<_> = row.trim_end_matches(" |").split(" | ").collect();
-        let [_, bound, place] = cells[..] else {
-            continue;
-        };
-        if let Some(setting) = place.strip_prefix("`[") {
-            let (section, key) = setting.trim_end_matches('`').split_once("] ").unwrap();
-            let path = format!("{section}.{key}");
-            let value = bound.trim_matches('`').to_owned();
-            let quoted = format!("{value:?}");
-            let holds = |value: String| settings.contains(&(path.clone(), Some(value)));
-            assert!(holds(value) || holds(quoted), "{path} is not {bound}");
-            set += 1;
-        } else if let Some((file, name)) = place.split_once("` `") {
-            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file.trim_start_matches('`'));
-            let source = fs::read_to_string(file).unwrap();
-            let name = name.trim_end_matches('`');
-            assert_eq!(constant(&source, name), number(bound), "{name}");
-            fixed += 1;
-        }
-    }
-    assert!(set > 20 && fixed > 10, "{set} and {fixed} rows were held");
-}
-
-/// The value of a constant, which is a product of numbers.
-fn constant(source: &str, name: &str) -> u64 {
-    let (_, from) = source.split_once(&format!("const {name}: ")).unwrap();
-    let (_, from) = from.split_once(" = ").unwrap();
-    let (value, _) = from.split_once(';').unwrap();
-    let factors = value.replace('_', "");
-    let factors = factors
-        .split('*')
-        .map(|factor| factor.trim().parse::<u64>());
-    factors.map(Result::unwrap).product()
-}
-
-/// A number, or a size in KiB.
-fn number(text: &str) -> u64 {
-    match text.strip_suffix(" KiB") {
-        Some(size) => size.parse::<u64>().unwrap() * 1024,
-        None => text.parse().unwrap(),
-    }
-}
-
-#[test]
-fn every_toml_in_the_documents_is_valid() {
-    let world = World::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut blocks = 0;
-    for file in documents(root)
-        .into_iter()
-        .chain(documents(&root.join("docs")))
-    {
-        let text = fs::read_to_string(&file).unwrap();
-        for block in toml_blocks(&text) {
-            world.meaning(&file.display().to_string(), &block);
-            blocks += 1;
-        }
-    }
-    assert!(blocks > 0);
-}
-
-fn documents(folder: &Path) -> Vec<PathBuf> {
-    let files = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    files
-        .filter(|file| file.extension().is_some_and(|kind| kind == "md"))
-        .collect()
-}
-
-fn toml_blocks(text: &str) -> Vec<String> {
-    let mut blocks = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if line.trim_start() == "```toml" {
-            let block = lines.by_ref().take_while(|line| line.trim_start() != "```");
-            blocks.push(block.map(|line| format!("{line}\n")).collect());
-        }
-    }
-    blocks
-}
-
-#[test]
-fn the_mistakes_in_the_manual_look_as_they_are_shown() {
-    let text = "[server]\nlisten = [\"localhost:8443\"]\nidle_timeout = 75\n\n\
-                [upstreams.reports]\nservers = [\"http://10.0.0.5:9000\"]\n\n\
-                [[routes]]\npath = \"/reports\"\nupstream = \"report\"\n";
-    let shown = World::new()
-        .parse("gateway.toml", text)
-        .unwrap_err()
-        .to_string();
-    assert!(MANUAL.contains(text), "{text}");
-    assert!(MANUAL.contains(&shown), "{shown}");
-}
-
-#[test]
-fn the_example_for_production_is_valid_and_gives_no_cause_for_warnings() {
-    let world = World::new();
-    let text = include_str!("../../../deploy/gateway.toml");
-
-    let config = world.parse("deploy/gateway.toml", text).unwrap();
-
-    assert_eq!(config.warnings(), Vec::<String>::new());
-    assert!(!format!("{config:?}").contains("hunter2"));
 }

@@ -1,7 +1,9 @@
 //! The reader as a whole: what it makes of files, and the documents that describe it.
 
+mod bounds;
 mod changes;
 mod documents;
+mod examples;
 mod meaning;
 mod mistakes;
 mod redis;
