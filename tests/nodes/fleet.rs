@@ -11,7 +11,7 @@ use super::relay::Relay;
 use crate::support::accounts::{Key, Session};
 use crate::support::message::Call;
 use crate::support::node;
-use crate::support::service::Service;
+use crate::support::service::{Scripted, Service};
 use crate::support::setup::Setup;
 use crate::support::world::World;
 
@@ -85,6 +85,13 @@ impl Fleet {
             .plain()
             .store(&format!("url = \"redis://{redis}\"\n{}", self.store))
             .toml(&sessions)
+    }
+
+    /// A node more, which reaches the store at this address, with a service whose every byte the test decides.
+    pub async fn node_before(&self, service: &Scripted, redis: SocketAddr) -> World {
+        let setup = self.setup(redis);
+        let setup = setup.upstream("scripted", service.address);
+        setup.route("/scripted", "scripted", "").start_empty().await
     }
 
     pub fn administrator(&self) -> &Session {

@@ -71,12 +71,7 @@ async fn what_began_before_a_reload_is_cut_by_another_node_as_ever() {
     let redis = RedisServer::start();
     let service = Scripted::start().await;
     let fleet = Fleet::of(1, at(&redis)).await;
-    let node = fleet
-        .setup(at(&redis))
-        .upstream("scripted", service.address)
-        .route("/scripted", "scripted", "")
-        .start_empty()
-        .await;
+    let node = fleet.node_before(&service, at(&redis)).await;
     let key = fleet.new_key(0).await;
     let mut waiting = node.wire().await;
     waiting

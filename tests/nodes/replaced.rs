@@ -1,7 +1,5 @@
 //! Another server answers where the store was, or the same one without what it held.
 
-use std::time::Duration;
-
 use redis::Value;
 use rustix::process::Signal;
 use serde_json::json;
@@ -10,6 +8,7 @@ use crate::fleet::{Fleet, MAX_STALENESS, at};
 use crate::probe::Seen;
 use crate::redis_server::RedisServer;
 use crate::support::message::Call;
+use crate::support::within;
 use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,9 +39,8 @@ async fn a_store_that_lost_everything_is_not_taken_for_the_old_one() {
     assert_eq!(other.ask::<u64>(&["DBSIZE"]), 0);
     for node in &fleet.nodes {
         let connects = connects(node).await;
-        while self::connects(node).await < connects + 3 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let looked = async { while self::connects(node).await < connects + 3 {} };
+        within("the store to be looked for", looked).await;
         let log = node.node().log.text();
         assert_eq!(log.matches("store link found no store").count(), 1, "{log}");
     }

@@ -37,12 +37,7 @@ async fn requests_in_flight_on_other_nodes_are_cut() {
     let redis = RedisServer::start();
     let service = Scripted::start().await;
     let fleet = Fleet::of(2, at(&redis)).await;
-    let node = fleet
-        .setup(at(&redis))
-        .upstream("scripted", service.address)
-        .route("/scripted", "scripted", "")
-        .start_empty()
-        .await;
+    let node = fleet.node_before(&service, at(&redis)).await;
     let key = fleet.new_key(0).await;
     let call = Call::get("/scripted").bearer(&key.key);
     let mut waiting = node.wire().await;

@@ -163,6 +163,7 @@ pub fn nowhere() -> SocketAddr {
 /// Ends a connection with a reset.
 pub fn reset(stream: TcpStream) {
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    drop(stream);
 }
 
 /// A plain 200 with this body.

@@ -42,6 +42,13 @@ impl Setup {
             .route("/", "service", "")
     }
 
+    /// One service behind everything, for everybody.
+    pub fn open_before(service: SocketAddr) -> Self {
+        Self::new()
+            .upstream("service", service)
+            .route("/", "service", "public = true")
+    }
+
     /// Listens without TLS too.
     pub fn plain(mut self) -> Self {
         self.listen.push("http://127.0.0.1:0");

@@ -6,10 +6,7 @@ use crate::support::world::Version;
 #[tokio::test]
 async fn a_public_route_looks_at_no_credential() {
     let mut service = Service::echo().await;
-    let setup =
-        Setup::new()
-            .upstream("service", service.address)
-            .route("/", "service", "public = true");
+    let setup = Setup::open_before(service.address);
     let world = setup.start().await;
     let key = world.new_key(world.administrator()).await;
     world.revoke(&key).await;

@@ -104,10 +104,11 @@ async fn the_host_and_the_longest_path_decide() {
 #[tokio::test]
 async fn the_gateways_own_paths_are_never_forwarded() {
     let service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", "public = true")
-        .route("/api", "service", "public = true\nhost = \"c.example.com\"");
+    let setup = Setup::open_before(service.address).route(
+        "/api",
+        "service",
+        "public = true\nhost = \"c.example.com\"",
+    );
     let world = setup.start().await;
 
     for version in Version::ALL {
@@ -137,10 +138,8 @@ async fn the_gateways_own_paths_are_never_forwarded() {
 #[tokio::test]
 async fn a_dot_behind_the_host_does_not_lead_around_its_route() {
     let service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", "public = true")
-        .route("/", "service", "host = \"name.example\"");
+    let setup =
+        Setup::open_before(service.address).route("/", "service", "host = \"name.example\"");
     let world = setup.start_empty().await;
 
     for version in Version::ALL {

@@ -157,10 +157,7 @@ async fn the_credential_stays_with_the_gateway() {
 #[tokio::test]
 async fn a_public_route_passes_other_credentials_and_not_ours() {
     let mut service = Service::echo().await;
-    let setup =
-        Setup::new()
-            .upstream("service", service.address)
-            .route("/", "service", "public = true");
+    let setup = Setup::open_before(service.address);
     let world = setup.start().await;
     let key = world.new_key(world.administrator()).await.key;
 

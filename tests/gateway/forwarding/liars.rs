@@ -12,10 +12,7 @@ use crate::support::world::{Version, World};
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 async fn gateway_before(service: &Scripted) -> World {
-    let setup =
-        Setup::new()
-            .upstream("service", service.address)
-            .route("/", "service", "public = true");
+    let setup = Setup::open_before(service.address);
     setup.start_empty().await
 }
 

@@ -7,6 +7,7 @@ pub mod https;
 mod identity;
 mod lengths;
 mod liars;
+mod pace;
 mod paths;
 mod pool;
 mod pressure;

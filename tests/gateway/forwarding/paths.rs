@@ -6,10 +6,7 @@ use crate::support::world::Version;
 #[tokio::test]
 async fn a_service_gets_the_normal_form_of_the_path_and_the_query_as_it_is() {
     let mut service = Service::echo().await;
-    let setup =
-        Setup::new()
-            .upstream("service", service.address)
-            .route("/", "service", "public = true");
+    let setup = Setup::open_before(service.address);
     let world = setup.start_empty().await;
     let mut wire = world.wire().await;
 
@@ -35,10 +32,7 @@ async fn a_service_gets_the_normal_form_of_the_path_and_the_query_as_it_is() {
 #[tokio::test]
 async fn a_path_that_can_be_read_in_two_ways_is_refused() {
     let service = Service::echo().await;
-    let setup =
-        Setup::new()
-            .upstream("service", service.address)
-            .route("/", "service", "public = true");
+    let setup = Setup::open_before(service.address);
     let world = setup.start_empty().await;
 
     for target in [

@@ -146,7 +146,8 @@ async fn servers_of_an_upstream_that_is_gone_are_asked_no_more() {
     let said = reload(&world);
     assert!(said.ends_with("  [upstreams.other] removed\n"), "{said}");
 
-    // Questions come one after the other: one may have been asked, and no other follows.
+    // Questions come one after the other: one may have been asked, and no other follows. That none does,
+    // nothing but time tells.
     let mut quiet = 0;
     for _ in 0..8 {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

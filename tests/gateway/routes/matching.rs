@@ -68,9 +68,7 @@ async fn the_most_special_route_takes_the_request() {
 #[tokio::test]
 async fn a_method_that_no_rule_takes_never_falls_to_a_laxer_path() {
     let service = Service::echo().await;
-    let setup = Setup::new()
-        .upstream("service", service.address)
-        .route("/", "service", "public = true")
+    let setup = Setup::open_before(service.address)
         .route("/admin", "service", "methods = ['GET', 'HEAD']")
         .route("/admin", "service", "methods = ['PUT']");
     let world = setup.start_empty().await;

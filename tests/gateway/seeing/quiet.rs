@@ -18,10 +18,7 @@ fn told<'a>(log: &'a [Value], message: &str) -> Vec<&'a Value> {
 #[tokio::test]
 async fn failures_without_end_are_told_of_now_and_then() {
     let service = Service::answering("nonsense\r\n\r\n").await;
-    let setup =
-        Setup::new()
-            .upstream("service", service.address)
-            .route("/", "service", "public = true");
+    let setup = Setup::open_before(service.address);
     let world = setup.start_empty().await;
     let mut wire = world.wire().await;
 
@@ -44,10 +41,7 @@ async fn failures_without_end_are_told_of_now_and_then() {
 #[tokio::test]
 async fn what_a_client_breaks_off_is_no_news_of_the_service() {
     let service = Service::echo().await;
-    let setup =
-        Setup::new()
-            .upstream("service", service.address)
-            .route("/", "service", "public = true");
+    let setup = Setup::open_before(service.address);
     let world = setup.start_empty().await;
 
     let mut wire = world.wire().await;

@@ -73,10 +73,7 @@ async fn a_message_that_can_be_read_in_two_ways_is_refused_and_its_connection_cl
 #[tokio::test]
 async fn a_bad_message_is_refused_behind_a_good_one() {
     let mut service = Service::echo().await;
-    let setup =
-        Setup::new()
-            .upstream("service", service.address)
-            .route("/", "service", "public = true");
+    let setup = Setup::open_before(service.address);
     let world = setup.start_empty().await;
 
     for bad in [BAD[0], BAD[18], BAD[26]] {
@@ -96,10 +93,7 @@ async fn a_bad_message_is_refused_behind_a_good_one() {
 #[tokio::test]
 async fn a_body_that_breaks_its_own_framing_ends_the_connection() {
     let service = Service::echo().await;
-    let setup =
-        Setup::new()
-            .upstream("service", service.address)
-            .route("/", "service", "public = true");
+    let setup = Setup::open_before(service.address);
     let world = setup.start_empty().await;
     let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 

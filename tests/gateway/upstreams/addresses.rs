@@ -12,10 +12,7 @@ use crate::support::wire::Wire;
 #[tokio::test]
 async fn a_server_may_have_an_ipv6_address() {
     let mut service = Service::echo_at("[::1]:0").await;
-    let setup =
-        Setup::new()
-            .upstream("service", service.address)
-            .route("/", "service", "public = true");
+    let setup = Setup::open_before(service.address);
     let world = setup.start_empty().await;
 
     let answer = world.call(&Call::post("/x").body("hello")).await;
