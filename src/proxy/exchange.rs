@@ -206,9 +206,7 @@ impl Exchange {
 
     /// The client has sent or taken so many bytes.
     pub fn moved(&self, bytes: usize) {
-        let mut pace = self.pace.get();
-        pace.moved(bytes);
-        self.pace.set(pace);
+        self.with_pace(|pace| pace.moved(bytes));
     }
 
     /// It waits for `whom` from now on, and `span` at the most.
@@ -219,9 +217,9 @@ impl Exchange {
             Waiting::Nobody | Waiting::Head | Waiting::Answer => false,
         };
         let span = if is_paced {
-            span.min(self.keep_time(Pace::wait))
+            span.min(self.with_pace(|pace| pace.wait(Instant::now())))
         } else {
-            self.keep_time(Pace::go_on);
+            self.with_pace(|pace| pace.go_on(Instant::now));
             span
         };
         self.waiting.set(whom);
@@ -238,7 +236,7 @@ impl Exchange {
     /// What it waited for has come.
     pub fn go_on(&self) {
         if self.waiting.replace(Waiting::Nobody) != Waiting::Nobody {
-            self.keep_time(Pace::go_on);
+            self.with_pace(|pace| pace.go_on(Instant::now));
             match self.end.get() {
                 Some(_) => self.watched.set_deadline(self.at_most(Duration::MAX)),
                 None => self.watched.clear_deadline(),
@@ -246,11 +244,11 @@ impl Exchange {
         }
     }
 
-    fn keep_time<T>(&self, keep: impl FnOnce(&mut Pace, Instant) -> T) -> T {
+    fn with_pace<T>(&self, work: impl FnOnce(&mut Pace) -> T) -> T {
         let mut pace = self.pace.get();
-        let kept = keep(&mut pace, Instant::now());
+        let done = work(&mut pace);
         self.pace.set(pace);
-        kept
+        done
     }
 
     /// `span`, or what is left of its time.

@@ -33,7 +33,7 @@ impl Pace {
 
     /// The client is waited for from now on: how long at the most.
     pub fn wait(&mut self, now: Instant) -> Duration {
-        self.go_on(now);
+        self.go_on(|| now);
         self.since = Some(now);
         if self.rate == 0 {
             Duration::MAX
@@ -42,10 +42,10 @@ impl Pace {
         }
     }
 
-    /// It is waited for no longer.
-    pub fn go_on(&mut self, now: Instant) {
+    /// It is waited for no longer. Where it was not, nobody asks for the time.
+    pub fn go_on(&mut self, now: impl FnOnce() -> Instant) {
         if let Some(since) = self.since.take() {
-            let waited = now.saturating_duration_since(since);
+            let waited = now().saturating_duration_since(since);
             self.left = self.left.saturating_sub(waited);
         }
     }
@@ -70,7 +70,7 @@ mod tests {
     fn after(pace: &mut Pace, now: &mut Instant, wait: Duration, bytes: usize) -> Duration {
         let left = pace.wait(*now);
         *now += wait;
-        pace.go_on(*now);
+        pace.go_on(|| *now);
         pace.moved(bytes);
         left
     }
@@ -99,7 +99,7 @@ mod tests {
         let (mut pace, mut now) = (Pace::new(100, MINUTE), Instant::now());
         after(&mut pace, &mut now, Duration::from_secs(50), 0);
         now += MINUTE * 60;
-        pace.go_on(now);
+        pace.go_on(|| now);
         assert_eq!(pace.wait(now), Duration::from_secs(10));
     }
 
