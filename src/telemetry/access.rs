@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{Line, LineFormat};
+use super::{Line, LineFormat, field};
 use crate::domain::Timestamp;
 
 /// Where access lines go: to a thread that writes them, never in a request's way.
@@ -120,7 +120,7 @@ impl AccessBuffer {
         if second.0 != now.as_secs() {
             *second = (now.as_secs(), format!("{now}Z"));
         }
-        line.text("timestamp", &second.1);
+        line.text(field!("timestamp"), &second.1);
     }
 
     /// Hands what was gathered to the writer.

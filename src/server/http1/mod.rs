@@ -182,8 +182,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Served<Io> {
     ) -> Poll<Option<Given>> {
         let polled = answering.poll(cx);
         let mut connection = self.connection.borrow_mut();
-        let is_gone = connection.is_broken()
-            || (polled.is_pending() && connection.poll_gone(cx).is_ready());
+        let is_gone =
+            connection.is_broken() || (polled.is_pending() && connection.poll_gone(cx).is_ready());
         if is_gone {
             return Poll::Ready(None);
         }
