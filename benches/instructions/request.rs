@@ -13,7 +13,7 @@ use dariet_gateway::http::{
     Hop, IdentityHeaders, IdentityValues, NormalPath, Passing, Piece, RequestHead, RequestId,
     Requests, forwarded, header,
 };
-use dariet_gateway::telemetry::{AccessLog, Line, LineFormat};
+use dariet_gateway::telemetry::{AccessLog, Line, LineFormat, field};
 
 use super::{Result, case};
 
@@ -92,24 +92,24 @@ fn access_line() -> Result {
     let id = RequestId::new();
     let user = UserId::new().to_string();
     let fields = |line: &mut Line<'_>| {
-        line.text("request_id", id.as_str());
-        line.address("client.ip", PEER);
-        line.text("method", "GET");
-        line.text("host", "gateway.example.com");
-        line.text("path", black_box("/reports/2026/summary"));
-        line.text("version", "1.1");
-        line.text("route", "/reports");
-        line.number("status", 200);
-        line.text("principal.id", &user);
-        line.text("principal.method", "session");
-        line.text("upstream", "reports");
-        line.text("server", "http://10.0.0.5:9000");
-        line.millis("upstream_ms", 1_234);
-        line.number("bytes.received", 0);
-        line.number("bytes.sent", 1024);
-        line.millis("duration_ms", black_box(1_345));
+        line.text(field!("request_id"), id.as_str());
+        line.address(field!("client.ip"), PEER);
+        line.text(field!("method"), "GET");
+        line.text(field!("host"), "gateway.example.com");
+        line.text(field!("path"), black_box("/reports/2026/summary"));
+        line.text(field!("version"), "1.1");
+        line.text(field!("route"), "/reports");
+        line.number(field!("status"), 200);
+        line.text(field!("principal.id"), &user);
+        line.text(field!("principal.method"), "session");
+        line.text(field!("upstream"), "reports");
+        line.text(field!("server"), "http://10.0.0.5:9000");
+        line.millis(field!("upstream_ms"), 1_234);
+        line.number(field!("bytes.received"), 0);
+        line.number(field!("bytes.sent"), 1024);
+        line.millis(field!("duration_ms"), black_box(1_345));
         line.text(
-            "user_agent",
+            field!("user_agent"),
             "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
         );
     };

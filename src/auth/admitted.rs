@@ -56,6 +56,15 @@ impl<T> Admitted<T> {
         })
     }
 
+    /// The same request in another shape.
+    #[must_use]
+    pub fn map<U>(self, shape: impl FnOnce(T) -> U) -> Admitted<U> {
+        Admitted {
+            request: shape(self.request),
+            admission: self.admission,
+        }
+    }
+
     /// What let it in; nothing on a public route.
     #[must_use]
     pub fn admission(&self) -> Option<&Admission> {

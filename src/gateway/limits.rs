@@ -97,6 +97,18 @@ impl Limits {
         }
     }
 
+    /// Whether [`Self::admit_address`] counts anything.
+    pub(super) fn counts_addresses(&self, route: usize) -> bool {
+        let limits = self.by_route.get(route);
+        limits.is_some_and(|limits| !limits.before.is_empty())
+    }
+
+    /// Whether [`Self::admit`] counts anything.
+    pub(super) fn counts(&self, route: usize) -> bool {
+        let limits = self.by_route.get(route);
+        limits.is_some_and(|limits| !limits.after.is_empty())
+    }
+
     /// Counts a request from `client` before its credential is looked at. `route` is its place in the
     /// order of the file; the next one stands for the gateway's own endpoints.
     ///

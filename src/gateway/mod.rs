@@ -36,7 +36,7 @@ use self::reply::{Passed, refuse};
 use self::routes::Route;
 use self::strict_transport::StrictTransport;
 use crate::api;
-use crate::auth::Admitted;
+use crate::auth::{Admitted, HasMethod};
 use crate::config::Access;
 use crate::domain::Timestamp;
 use crate::http::{
@@ -103,7 +103,32 @@ impl Gateway {
     }
 
     /// Answers a request. It never fails: a refusal is an answer too.
-    pub async fn answer(self: &Rc<Self>, request: Request<ClientBody>, peer: &Peer) -> Reply {
+    ///
+    /// No `async fn`, whose future would have room for the request besides.
+    pub fn answer(
+        self: Rc<Self>,
+        request: Request<ClientBody>,
+        peer: &Peer,
+    ) -> impl Future<Output = Reply> {
+        let (received, mut record) = self.receive(request, peer);
+        async move {
+            let passed = match peer.tls_port {
+                Some(port) => self.send_to_tls(&received.head, port, &mut record),
+                None => self.pass(received, peer, &mut record).await,
+            };
+            let reply = match passed {
+                Ok(passed) => passed.reply(record),
+                Err(error) => refuse(&error, record),
+            };
+            self.strict_transport.said(reply, peer)
+        }
+    }
+
+    fn receive(
+        self: &Rc<Self>,
+        request: Request<ClientBody>,
+        peer: &Peer,
+    ) -> (Box<Received>, Box<Record>) {
         let (head, body) = request.into_parts();
         let address = peer.address.ip();
         let client = if peer.is_unnamed {
@@ -112,17 +137,10 @@ impl Gateway {
             forwarded::client(address, &self.shared.trusted_proxies, &head.headers)
         };
         let request_id = RequestId::of(&head.headers, &client);
-        let mut record = self.record(&head, client.address, request_id);
-        let received = Received { head, body, client };
-        let passed = match peer.tls_port {
-            Some(port) => self.send_to_tls(&received.head, port, &mut record),
-            None => self.pass(received, peer, &mut record).await,
-        };
-        let reply = match passed {
-            Ok(passed) => passed.reply(record),
-            Err(error) => refuse(&error, record),
-        };
-        self.strict_transport.said(reply, peer)
+        let record = self.record(&head, client.address, request_id);
+        let exchange = Rc::clone(&record.exchange);
+        let body = RequestBody::new(body, exchange, self.shared.body_timeout);
+        (Box::new(Received { head, body, client }), record)
     }
 
     /// Answers a head that was refused before it was read as a request.
@@ -147,51 +165,53 @@ impl Gateway {
     /// The steps of a request. What comes back is the service's own answer, or the gateway's.
     async fn pass(
         &self,
-        received: Received,
+        mut received: Box<Received>,
         peer: &Peer,
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
-        let Received { head, body, client } = received;
+        let head = &received.head;
         refuse_method(&head.method)?;
-        check_values(&head)?;
-        let host = Host::of(&head)?;
-        let target = head.uri.clone();
-        let path = NormalPath::parse(target.path())?;
-        let exchange = Rc::clone(&record.exchange);
-        let mut body = RequestBody::new(body, exchange, self.shared.body_timeout);
+        check_values(head)?;
+        let host = Host::of(head)?;
+        let path = NormalPath::parse(head.uri.path())?;
         if is_own(&path)? {
-            return Box::pin(self.answer_itself(head, body, record)).await;
+            return Box::pin(self.answer_itself(received, record)).await;
         }
         let name = host.as_ref().map(Host::name);
-        let (route, upstream, target) = match self.lead(&head, name, &path, record).await? {
+        let (route, upstream, target) = match self.lead(head, name, &path, record).await? {
             Lead::Upstream(route, upstream, target) => (route, upstream, target),
             Lead::Answered(answer) => return Ok(answer),
         };
 
-        let upgrade = upgrade_of(&head);
+        let upgrade = upgrade_of(head);
         if upgrade == Upgrade::Refused {
             return Err(Code::MalformedRequest.into());
         }
-        let (admission, place) = self.admission(&head, upgrade, route, peer).await?.unzip();
+        let (admission, place) = self.admission(head, upgrade, route, peer).await?.unzip();
         if let Some(admission) = &admission {
             record.rest_on(admission);
         }
 
         let settings = &route.config;
-        body.hold_to(settings.max_body)?;
+        received.body.hold_to(settings.max_body)?;
         let offered = match upgrade {
-            Upgrade::WebSocket => offered_protocols(&head.headers),
+            Upgrade::WebSocket => offered_protocols(&received.head.headers),
             Upgrade::None | Upgrade::Refused => OfferedProtocols::Untouched,
         };
         record.goes_to(upstream, settings.deadlines);
-        let inbound = Inbound {
-            method: head.method,
-            version: head.version,
-            headers: head.headers,
-            body,
+        let admitted = match admission {
+            Some(admission) => Admitted::by_admission(&settings.access, admission, received)?,
+            None => Admitted::by_route(&settings.access, received)?,
+        };
+        self.count(admitted.admission(), record).await?;
+        let admitted = admitted.map(|received| Inbound {
+            method: received.head.method,
+            version: received.head.version,
+            headers: received.head.headers,
+            body: received.body,
             target,
             host: host.map(Host::into_value),
-            client,
+            client: received.client,
             peer: peer.address.ip(),
             scheme: peer.scheme,
             client_certificate: peer.client_certificate.clone(),
@@ -202,12 +222,7 @@ impl Gateway {
             upgrade,
             upstream,
             exchange: Rc::clone(&record.exchange),
-        };
-        let admitted = match admission {
-            Some(admission) => Admitted::by_admission(&settings.access, admission, inbound)?,
-            None => Admitted::by_route(&settings.access, inbound)?,
-        };
-        self.count(admitted.admission(), record).await?;
+        });
         let answer = self.forward(admitted, record).await?;
         let rules = &settings.response_headers;
         Ok(Passed::from_upstream(answer, place, offered, rules))
@@ -325,11 +340,17 @@ impl Gateway {
     }
 }
 
-/// A request as it was read.
+/// A request as it was read. Boxed: it goes from step to step.
 struct Received {
     head: request::Parts,
-    body: ClientBody,
+    body: RequestBody,
     client: Client,
+}
+
+impl HasMethod for Box<Received> {
+    fn method(&self) -> &Method {
+        &self.head.method
+    }
 }
 
 fn is_own(path: &NormalPath<'_>) -> Result<bool, PathError> {

@@ -1,30 +1,29 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, request};
+use http::Request;
 
 use super::body::Source;
 use super::record::Record;
 use super::reply::Passed;
-use super::{Gateway, watched};
+use super::{Gateway, Received, watched};
 use crate::api::{ApiContext, CallerSource};
 use crate::http::{ApiError, Code, ExtendedConnect};
-use crate::proxy::RequestBody;
 
 impl Gateway {
     /// Answers a request for one of the gateway's own endpoints.
     pub(super) async fn answer_itself(
         &self,
-        head: request::Parts,
-        body: RequestBody,
+        received: Box<Received>,
         record: &mut Record,
     ) -> Result<Passed, ApiError> {
+        let head = &received.head;
         record.route = self.own_route();
         // Its client would take any success for a tunnel.
         if head.extensions.get::<ExtendedConnect>().is_some() {
             return Err(Code::NotImplemented.into());
         }
-        if let Some(answer) = self.meet(&head, record).await? {
+        if let Some(answer) = self.meet(head, record).await? {
             return Ok(answer);
         }
         let context = ApiContext {
@@ -33,11 +32,8 @@ impl Gateway {
             caller: CallerSource::Credential,
         };
         let exchange = Rc::clone(&record.exchange);
-        let answering = Box::pin(
-            self.shared
-                .api
-                .answer(Request::from_parts(head, body), &context),
-        );
+        let request = Request::from_parts(received.head, received.body);
+        let answering = Box::pin(self.shared.api.answer(request, &context));
         let answered = watched(&exchange, answering).await;
         // Nothing but a client that stalls sets a deadline here.
         let answered = answered.map_err(|_| Code::RequestTimeout)?;

@@ -16,7 +16,7 @@ use crate::http::cors::Answer;
 use crate::http::{Code, RequestId, grpc};
 use crate::proxy::Exchange;
 use crate::revocation::Admission;
-use crate::telemetry::{Line, Outcome, with_causes};
+use crate::telemetry::{Line, Outcome, field, with_causes};
 
 /// What is told of a request when it has ended: its access line and its place in the metrics.
 ///
@@ -181,38 +181,38 @@ impl Record {
     }
 
     fn write(&self, line: &mut Line<'_>, micros: u64) {
-        line.text("request_id", self.request_id.as_str());
-        line.address("client.ip", self.client);
-        line.text("method", self.method.as_str());
+        line.text(field!("request_id"), self.request_id.as_str());
+        line.address(field!("client.ip"), self.client);
+        line.text(field!("method"), self.method.as_str());
         // The target's counts where it names one, whatever `Host` says (RFC 9112 §3.2.2).
         let by_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
         if let Some(host) = self.target.host().or_else(by_header) {
-            line.text("host", host);
+            line.text(field!("host"), host);
         }
         // The query may hold what is nobody's business.
-        line.text("path", self.target.path());
-        line.text("version", version(self.version));
-        line.text("route", self.gateway.route_name(self.route));
-        line.number("status", u64::from(self.status));
+        line.text(field!("path"), self.target.path());
+        line.text(field!("version"), version(self.version));
+        line.text(field!("route"), self.gateway.route_name(self.route));
+        line.number(field!("status"), u64::from(self.status));
         if let Some(code) = self.code {
-            line.text("code", code.as_str());
+            line.text(field!("code"), code.as_str());
         }
         if let Some(end) = self.end {
-            line.text("end", end.as_str());
+            line.text(field!("end"), end.as_str());
         }
         if let Some(admission) = &self.admission {
             principal(line, admission);
         }
         self.write_upstream(line);
-        line.number("bytes.received", self.exchange.received_bytes.get());
-        line.number("bytes.sent", self.exchange.sent_bytes.get());
-        line.millis("duration_ms", micros);
+        line.number(field!("bytes.received"), self.exchange.received_bytes.get());
+        line.number(field!("bytes.sent"), self.exchange.sent_bytes.get());
+        line.millis(field!("duration_ms"), micros);
         if let Some(agent) = self
             .user_agent
             .as_ref()
             .and_then(|agent| agent.to_str().ok())
         {
-            line.text("user_agent", agent);
+            line.text(field!("user_agent"), agent);
         }
     }
 
@@ -221,15 +221,15 @@ impl Record {
             return;
         };
         let upstreams = &self.gateway.shared.upstreams;
-        line.text("upstream", upstreams.name(upstream));
+        line.text(field!("upstream"), upstreams.name(upstream));
         if let Some(server) = self.exchange.server() {
-            line.text("server", &server);
+            line.text(field!("server"), &server);
         }
         if let Some(at) = self.exchange.answered_at.get() {
-            line.millis("upstream_ms", micros(at.duration_since(self.began)));
+            line.millis(field!("upstream_ms"), micros(at.duration_since(self.began)));
         }
         if let Some(cause) = &self.cause {
-            line.text("cause", cause);
+            line.text(field!("cause"), cause);
         }
     }
 }
@@ -276,10 +276,10 @@ impl End {
 
 fn principal(line: &mut Line<'_>, admission: &Admission) {
     let principal = admission.principal();
-    line.text("principal.id", admission.identity().user_id());
-    line.text("principal.method", principal.method().as_str());
+    line.text(field!("principal.id"), admission.identity().user_id());
+    line.text(field!("principal.method"), principal.method().as_str());
     if let CredentialId::Key(key) = principal.credential {
-        line.plain("key.id", key);
+        line.plain(field!("key.id"), key);
     }
 }
 

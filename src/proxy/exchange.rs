@@ -135,9 +135,9 @@ impl Exchange {
     /// The client was asked for more of its request, or has sent it.
     pub(super) fn ask_client(&self, is_asked: bool) {
         if is_asked {
-            keep_time(&self.giving, Pace::still_wait);
+            with(&self.giving, |pace| pace.still_wait(Instant::now()));
         } else if self.is_client_asked() {
-            keep_time(&self.giving, Pace::go_on);
+            with(&self.giving, |pace| pace.go_on(Instant::now));
         }
     }
 
@@ -230,16 +230,12 @@ impl Exchange {
 
     /// The client has taken so many bytes.
     pub fn moved(&self, bytes: usize) {
-        let mut pace = self.taking.get();
-        pace.moved(bytes);
-        self.taking.set(pace);
+        with(&self.taking, |pace| pace.moved(bytes));
     }
 
     /// The client has sent so many bytes.
     pub(super) fn received(&self, bytes: usize) {
-        let mut pace = self.giving.get();
-        pace.moved(bytes);
-        self.giving.set(pace);
+        with(&self.giving, |pace| pace.moved(bytes));
         let more = u64::try_from(bytes).unwrap_or(u64::MAX);
         let received = self.received_bytes.get();
         self.received_bytes.set(received.saturating_add(more));
@@ -248,12 +244,12 @@ impl Exchange {
     /// It waits for `whom` from now on, and `span` at the most.
     pub fn wait_for(&self, whom: Waiting, span: Duration) {
         let left = match whom {
-            Waiting::Client => keep_time(&self.taking, Pace::wait),
+            Waiting::Client => with(&self.taking, |pace| pace.wait(Instant::now())),
             Waiting::Request if !self.is_call.get() => self.giving.get().remaining(Instant::now()),
             Waiting::Nobody | Waiting::Request | Waiting::Head | Waiting::Answer => Duration::MAX,
         };
         if whom != Waiting::Client {
-            keep_time(&self.taking, Pace::go_on);
+            with(&self.taking, |pace| pace.go_on(Instant::now));
         }
         let span = span.min(left);
         self.waiting.set(whom);
@@ -272,7 +268,7 @@ impl Exchange {
         // Whoever gives the answer on asks for no more of the request meanwhile.
         self.ask_client(false);
         if self.waiting.replace(Waiting::Nobody) != Waiting::Nobody {
-            keep_time(&self.taking, Pace::go_on);
+            with(&self.taking, |pace| pace.go_on(Instant::now));
             match self.end.get() {
                 Some(_) => self.watched.set_deadline(self.at_most(Duration::MAX)),
                 None => self.watched.clear_deadline(),
@@ -288,11 +284,11 @@ impl Exchange {
     }
 }
 
-fn keep_time<T>(pace: &Cell<Pace>, keep: impl FnOnce(&mut Pace, Instant) -> T) -> T {
-    let mut kept = pace.get();
-    let told = keep(&mut kept, Instant::now());
-    pace.set(kept);
-    told
+fn with<T>(pace: &Cell<Pace>, work: impl FnOnce(&mut Pace) -> T) -> T {
+    let mut changed = pace.get();
+    let done = work(&mut changed);
+    pace.set(changed);
+    done
 }
 
 /// How far a client may be behind `min_rate` before what its server does may be its doing. Servers that

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method, Response, StatusCode, Version};
+use http::{Method, Response, StatusCode, Version};
 
 use super::answer_head::{AnswerHead, HeadReader};
 use super::buffers::Buffers;
@@ -56,6 +56,7 @@ struct Answered {
 /// A request on its way, with all that its answer needs.
 struct Outbound<'a> {
     sending: Sending<'a>,
+    attempts: Attempts,
     /// Until a connection has it.
     upload: Option<Upload>,
     reader: HeadReader<'a>,
@@ -155,7 +156,6 @@ impl Forwarder {
             upstream,
             lane,
             exchange,
-            request_id: inbound.request_id.header_value().clone(),
             deadlines,
             // A tunnel needs a connection of its own, and so does a proof that may hold for all of one.
             protocol: if is_tunnel || claims_connection {
@@ -167,12 +167,15 @@ impl Forwarder {
             claims_connection,
         };
         let (is_head, upgrade) = (inbound.method == Method::HEAD, inbound.upgrade);
+        let request_id = inbound.request_id.header_value().clone();
+        let most = upstream.config.retries.attempts;
         let admission = admission.as_deref();
         let buffer = self.buffers.take();
         let (upload, spare) =
             inbound.outbound(buffer, || upstream.host(), admission, &self.identity);
         Ok(Outbound {
             sending,
+            attempts: Attempts::at(request_id, most),
             upload: Some(upload),
             reader: HeadReader::new(is_head, spare, &self.metrics.interim_dropped),
             upgrade,
@@ -192,7 +195,8 @@ impl Outbound<'_> {
     async fn exchange(&mut self) -> Result<Answer, ProxyError> {
         let sending = &self.sending;
         let mut place = Place::take(sending.lane).await?;
-        let answered = sending.send(&mut self.upload, &mut self.reader, &mut place);
+        let (upload, reader) = (&mut self.upload, &mut self.reader);
+        let answered = sending.send(upload, reader, &mut self.attempts, &mut place);
         let answered = answered.await?;
         sending.exchange.answered_at.set(Some(Instant::now()));
         sending.exchange.go_on();
@@ -212,7 +216,6 @@ struct Sending<'a> {
     upstream: &'a Upstream,
     lane: &'a Rc<Lane>,
     exchange: Rc<Exchange>,
-    request_id: HeaderValue,
     deadlines: Deadlines,
     /// What is spoken to a server.
     protocol: Protocol,
@@ -229,13 +232,12 @@ impl Sending<'_> {
         &self,
         upload: &mut Option<Upload>,
         reader: &mut HeadReader<'_>,
+        attempts: &mut Attempts,
         place: &mut Place,
     ) -> Result<Answered, ProxyError> {
-        let most = self.upstream.config.retries.attempts;
-        let mut attempts = Attempts::at(self.request_id.clone(), most);
         self.lane.save();
         loop {
-            let (server, mut carrier) = self.carrier(place, &mut attempts).await?;
+            let (server, mut carrier) = self.carrier(place, attempts).await?;
             self.exchange
                 .wait_for(Waiting::Head, self.deadlines.response);
             carrier.begin(upload.take());
@@ -243,7 +245,7 @@ impl Sending<'_> {
                 Ok(head) => {
                     let status = head.status.as_u16();
                     self.judge(&server, status);
-                    *upload = self.instead_of(status, &mut carrier, &server, &mut attempts);
+                    *upload = self.instead_of(status, &mut carrier, &server, attempts);
                     if upload.is_none() {
                         if let Some(buffer) = carrier.take_sent() {
                             self.forwarder.buffers.give(buffer);
@@ -257,7 +259,7 @@ impl Sending<'_> {
                 }
                 Err(failed) => {
                     attempts.note_failed(&carrier);
-                    *upload = Some(self.after(failed, &server, &mut attempts)?);
+                    *upload = Some(self.after(failed, &server, attempts)?);
                 }
             }
             reader.begin_anew();

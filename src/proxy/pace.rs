@@ -33,7 +33,7 @@ impl Pace {
 
     /// The client is waited for from now on: how long at the most.
     pub fn wait(&mut self, now: Instant) -> Duration {
-        self.go_on(now);
+        self.go_on(|| now);
         self.since = Some(now);
         self.remaining(now)
     }
@@ -66,11 +66,12 @@ impl Pace {
         owed.saturating_add(self.waited(now)) >= span.min(self.grace)
     }
 
-    /// It is waited for no longer.
-    pub fn go_on(&mut self, now: Instant) {
-        let waited = self.waited(now);
-        self.since = None;
-        self.left = self.left.saturating_sub(waited);
+    /// It is waited for no longer. Where it was not, nobody asks for the time.
+    pub fn go_on(&mut self, now: impl FnOnce() -> Instant) {
+        if let Some(since) = self.since.take() {
+            let waited = now().saturating_duration_since(since);
+            self.left = self.left.saturating_sub(waited);
+        }
     }
 
     /// It has sent or taken so many bytes.
@@ -101,7 +102,7 @@ mod tests {
     fn after(pace: &mut Pace, now: &mut Instant, wait: Duration, bytes: usize) -> Duration {
         let left = pace.wait(*now);
         *now += wait;
-        pace.go_on(*now);
+        pace.go_on(|| *now);
         pace.moved(bytes);
         left
     }
@@ -130,7 +131,7 @@ mod tests {
         let (mut pace, mut now) = (Pace::new(100, MINUTE), Instant::now());
         after(&mut pace, &mut now, Duration::from_secs(50), 0);
         now += MINUTE * 60;
-        pace.go_on(now);
+        pace.go_on(|| now);
         assert_eq!(pace.wait(now), Duration::from_secs(10));
     }
 
@@ -145,7 +146,7 @@ mod tests {
         pace.wait(now);
         assert!(!pace.is_behind(now + second / 4, second));
         assert!(pace.is_behind(now + second, second));
-        pace.go_on(now + second);
+        pace.go_on(|| now + second);
         assert!(pace.is_behind(now + second, second));
         pace.moved(1_000);
         assert!(!pace.is_behind(now + second, second));

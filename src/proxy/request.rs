@@ -9,7 +9,6 @@ use http_body::Body;
 
 use super::upload::{BodyFraming, Upload};
 use super::{Exchange, RequestBody};
-use crate::auth::HasMethod;
 use crate::config::{HeaderRules, Scheme};
 use crate::http::header::X_REQUEST_ID;
 use crate::http::hop_by_hop::{ASK_UPGRADE, Named};
@@ -56,12 +55,6 @@ pub struct Inbound {
     pub upstream: usize,
     /// The exchange that it opened.
     pub exchange: Rc<Exchange>,
-}
-
-impl HasMethod for Inbound {
-    fn method(&self) -> &Method {
-        &self.method
-    }
 }
 
 impl Inbound {

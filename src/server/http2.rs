@@ -191,8 +191,7 @@ async fn stream(
         )
     };
 
-    let gateway = worker.gateway();
-    let mut answer = pin!(gateway.answer(request, &peer));
+    let mut answer = pin!(worker.gateway().answer(request, &peer));
     let reply = poll_fn(|cx| {
         // A stream that the client has reset needs no answer.
         if respond.poll_reset(cx).is_ready() {

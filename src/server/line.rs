@@ -94,7 +94,7 @@ impl Line {
         let mut pace = self.pace.get();
         if self.is_write_late.replace(false) {
             self.writing.clear_deadline();
-            pace.go_on(Instant::now());
+            pace.go_on(Instant::now);
         }
         pace.moved(bytes);
         self.pace.set(pace);

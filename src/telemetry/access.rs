@@ -4,17 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use super::{Line, LineFormat};
+use parking_lot::Mutex;
+
+use super::{Line, LineFormat, field};
 use crate::domain::Timestamp;
 
 /// Where access lines go: to a thread that writes them, never in a request's way.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
     writer: Option<SyncSender<String>>,
+    spare: Spare,
     format: LineFormat,
     dropped: Arc<AtomicU64>,
 }
+
+/// Buffers that were written, to be filled again: memory that is known to the processor's caches.
+#[derive(Debug, Clone, Default)]
+struct Spare(Arc<Mutex<Vec<String>>>);
 
 /// The thread that writes access lines; it ends when the last [`AccessLog`] and buffer are gone.
 #[derive(Debug)]
@@ -34,6 +42,10 @@ pub struct AccessBuffer {
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Buffers that may wait for a slow disk or pipe; beyond it lines are dropped and counted.
 const WAITING_BUFFERS: usize = 128;
+const SPARE_BUFFERS: usize = 4;
+/// How long the writer lets buffers gather after it has written some: to wake it for each would cost a
+/// busy worker more than the writing.
+const GATHER: Duration = Duration::from_millis(10);
 
 impl AccessLog {
     /// Starts a thread that writes to standard output.
@@ -43,11 +55,14 @@ impl AccessLog {
     /// When the system has no more threads.
     pub fn start(format: LineFormat) -> io::Result<(Self, AccessWriter)> {
         let (sender, receiver) = sync_channel(WAITING_BUFFERS);
+        let spare = Spare::default();
+        let written = spare.clone();
         let thread = std::thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || write_all(&receiver))?;
+            .spawn(move || write_all(&receiver, &written))?;
         let log = Self {
             writer: Some(sender),
+            spare,
             format,
             dropped: Arc::default(),
         };
@@ -59,6 +74,7 @@ impl AccessLog {
     pub fn off() -> Self {
         Self {
             writer: None,
+            spare: Spare::default(),
             format: LineFormat::Text,
             dropped: Arc::default(),
         }
@@ -104,7 +120,7 @@ impl AccessBuffer {
         if second.0 != now.as_secs() {
             *second = (now.as_secs(), format!("{now}Z"));
         }
-        line.text("timestamp", &second.1);
+        line.text(field!("timestamp"), &second.1);
     }
 
     /// Hands what was gathered to the writer.
@@ -112,10 +128,11 @@ impl AccessBuffer {
         let Some(writer) = &self.log.writer else {
             return;
         };
-        let lines = std::mem::take(&mut *self.lines.borrow_mut());
+        let mut lines = self.lines.borrow_mut();
         if lines.is_empty() {
             return;
         }
+        let lines = std::mem::replace(&mut *lines, self.log.spare.take());
         if let Err(TrySendError::Full(_)) = writer.try_send(lines) {
             self.log.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -138,12 +155,32 @@ impl AccessWriter {
     }
 }
 
-fn write_all(buffers: &Receiver<String>) {
-    for lines in buffers {
-        // Held no longer than for this: the command line prints too.
-        let mut out = io::stdout().lock();
-        // A reader that went away is no reason to stop serving.
-        let _ = out.write_all(lines.as_bytes());
-        let _ = out.flush();
+impl Spare {
+    fn take(&self) -> String {
+        self.0.lock().pop().unwrap_or_default()
+    }
+
+    /// Keeps a buffer, unless there are enough or it has grown beyond what lines commonly take.
+    fn put(&self, mut buffer: String) {
+        let mut buffers = self.0.lock();
+        if buffers.len() < SPARE_BUFFERS && buffer.capacity() <= 2 * BUFFER_BYTES {
+            buffer.clear();
+            buffers.push(buffer);
+        }
+    }
+}
+
+fn write_all(buffers: &Receiver<String>, spare: &Spare) {
+    for first in buffers {
+        for lines in std::iter::once(first).chain(buffers.try_iter()) {
+            // Held no longer than for this: the command line prints too.
+            let mut out = io::stdout().lock();
+            // A reader that went away is no reason to stop serving.
+            let _ = out.write_all(lines.as_bytes());
+            let _ = out.flush();
+            drop(out);
+            spare.put(lines);
+        }
+        std::thread::sleep(GATHER);
     }
 }

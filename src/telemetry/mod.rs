@@ -10,10 +10,11 @@ mod metrics;
 mod requests;
 mod seldom;
 
+pub use crate::field;
 pub use access::{AccessBuffer, AccessLog, AccessWriter};
 pub use causes::with_causes;
 pub use collectors::{Sample, Spans};
-pub use line::{Line, LineFormat};
+pub use line::{Field, Line, LineFormat};
 pub use log::{LogError, LogLevel, start_log};
 pub use metrics::{Metrics, Outcome, WorkerMetrics};
 pub use requests::RouteCounts;

@@ -6,7 +6,7 @@ use crate::http::RequestHead;
 use crate::http::header::write_field;
 
 /// What a request says of how it is to be answered.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     is_head: bool,
     is_old: bool,

@@ -12,7 +12,7 @@ mod request_bytes;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -28,7 +28,7 @@ use super::line::Line;
 use super::linger::close;
 use super::worker::Worker;
 use crate::gateway::{GatewayBody, Peer, Relay, RelayEnd, Reply};
-use crate::http::{ClientBody, RequestHead};
+use crate::http::ClientBody;
 
 /// Serves one HTTP/1 connection to its end.
 ///
@@ -43,11 +43,11 @@ where
     Io: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let connection = Connection::new(io, line, Rc::clone(&worker));
-    let mut served = Served {
+    let served = Served {
         connection: Rc::new(RefCell::new(connection)),
         worker,
         peer,
-        grace: None,
+        grace: RefCell::default(),
     };
     async move {
         let end = served.serve().await;
@@ -90,40 +90,56 @@ enum End {
     Switched(Box<Relay>),
 }
 
-/// What follows an answer.
-enum Turn {
-    Next,
+/// What was done about what came.
+enum Begun<Answering> {
+    /// A request is being answered. Boxed: a connection that waits for one need not hold the room for that.
+    Answering(Pin<Box<Answering>>, Asked),
+    /// It is refused.
+    Refused(Box<Reply>),
+    /// Nothing comes any more.
     End(End),
+}
+
+/// An answer that is being given.
+enum Given {
+    Answer(Giving, Asked),
+    Switch(Box<Relay>),
 }
 
 struct Served<Io> {
     connection: Rc<RefCell<Connection<Io>>>,
     worker: Rc<Worker>,
     peer: Peer,
-    grace: Option<Pin<Box<tokio::time::Sleep>>>,
+    grace: RefCell<Option<Pin<Box<tokio::time::Sleep>>>>,
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Served<Io> {
-    async fn serve(&mut self) -> End {
+    async fn serve(&self) -> End {
         loop {
-            let next = poll_fn(|cx| self.poll_next(cx)).await;
-            // Boxed: a connection that waits for a request need not hold the room for an answer.
-            let turn = match next {
-                Next::Request(head) => Box::pin(self.answer(head)).await,
-                Next::Refused(error) => {
-                    let reply = self.worker.gateway().refuse_head(&error, &self.peer);
-                    Box::pin(self.give(reply, Asked::unread())).await
+            let begun = poll_fn(|cx| self.poll_next(cx).map(|next| self.begin(next)));
+            let given = match begun.await {
+                Begun::Answering(mut answering, asked) => {
+                    poll_fn(|cx| self.poll_answered(cx, answering.as_mut(), asked)).await
                 }
-                Next::End => Turn::End(End::Closed),
-                Next::Broken => Turn::End(End::Broken),
+                Begun::Refused(reply) => Some(self.give(*reply, Asked::unread())),
+                Begun::End(end) => return end,
             };
-            if let Turn::End(end) = turn {
-                return end;
+            let Some(mut given) = given else {
+                return End::Broken;
+            };
+            // Whoever made the error has marked the connection, if it must be reset.
+            if poll_fn(|cx| self.poll_given(cx, &mut given)).await.is_err() {
+                return End::Broken;
+            }
+            match given {
+                Given::Answer(_, asked) if asked.may_stay && self.has_body_ended() => {}
+                Given::Answer(..) => return End::Closed,
+                Given::Switch(relay) => return End::Switched(relay),
             }
         }
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut connection = self.connection.borrow_mut();
         if let Poll::Ready(next) = connection.poll_next(cx) {
             return Poll::Ready(next);
@@ -132,83 +148,82 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Served<Io> {
             return Poll::Pending;
         }
         if !connection.has_served() {
-            let grace = self
-                .grace
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep(GRACE)));
+            let mut grace = self.grace.borrow_mut();
+            let grace = grace.get_or_insert_with(|| Box::pin(tokio::time::sleep(GRACE)));
             ready!(grace.as_mut().poll(cx));
         }
         Poll::Ready(Next::End)
     }
 
-    async fn answer(&self, head: RequestHead) -> Turn {
+    fn begin(&self, next: Next) -> Begun<impl Future<Output = Reply>> {
+        let head = match next {
+            Next::Request(head) => head,
+            Next::Refused(error) => {
+                let reply = self.worker.gateway().refuse_head(&error, &self.peer);
+                return Begun::Refused(Box::new(reply));
+            }
+            Next::End => return Begun::End(End::Closed),
+            Next::Broken => return Begun::End(End::Broken),
+        };
         let asked = Asked::by(&head);
         let body = RequestBytes::of(&self.connection);
         let body = body.map_or(ClientBody::Empty, ClientBody::http1);
         let request = Request::from_parts(head.parts, body);
-        let reply = {
-            let gateway = self.worker.gateway();
-            let mut answer = pin!(gateway.answer(request, &self.peer));
-            let reply = poll_fn(|cx| {
-                let polled = answer.as_mut().poll(cx);
-                let mut connection = self.connection.borrow_mut();
-                let is_gone = connection.is_broken()
-                    || (polled.is_pending() && connection.poll_gone(cx).is_ready());
-                if is_gone {
-                    return Poll::Ready(None);
-                }
-                polled.map(Some)
-            });
-            reply.await
-        };
-        match reply {
-            Some(reply) => self.give(reply, asked).await,
-            None => Turn::End(End::Broken),
-        }
+        let answering = self.worker.gateway().answer(request, &self.peer);
+        Begun::Answering(Box::pin(answering), asked)
     }
 
-    async fn give(&self, reply: Reply, asked: Asked) -> Turn {
-        let given = match reply {
-            Reply::Response(response) => self.give_response(response, asked).await,
-            Reply::Switch(response, relay) => self.switch(&response, relay).await,
-        };
-        // Whoever made the error has marked the connection, if it must be reset.
-        given.unwrap_or(Turn::End(End::Broken))
-    }
-
-    async fn switch(&self, response: &Response<()>, relay: Box<Relay>) -> io::Result<Turn> {
-        self.begin(response, &Asked::to_switch(), Framing::None(None));
-        {
-            let connection = self.connection.borrow();
-            connection.line().guard(relay.exchange());
-            connection.line().forget_pace();
-        }
-        poll_fn(|cx| self.connection.borrow_mut().poll_out(cx)).await?;
-        Ok(Turn::End(End::Switched(relay)))
-    }
-
-    async fn give_response(
+    /// Waits for the answer, and begins to give it; to nobody, if the client has gone.
+    fn poll_answered(
         &self,
-        response: Response<GatewayBody>,
-        mut asked: Asked,
-    ) -> io::Result<Turn> {
+        cx: &mut Context<'_>,
+        answering: Pin<&mut impl Future<Output = Reply>>,
+        asked: Asked,
+    ) -> Poll<Option<Given>> {
+        let polled = answering.poll(cx);
+        let mut connection = self.connection.borrow_mut();
+        let is_gone =
+            connection.is_broken() || (polled.is_pending() && connection.poll_gone(cx).is_ready());
+        if is_gone {
+            return Poll::Ready(None);
+        }
+        drop(connection);
+        polled.map(|reply| Some(self.give(reply, asked)))
+    }
+
+    fn give(&self, reply: Reply, asked: Asked) -> Given {
+        match reply {
+            Reply::Response(response) => self.give_response(response, asked),
+            Reply::Switch(response, relay) => {
+                self.begin_answer(&response, &Asked::to_switch(), Framing::None(None));
+                let connection = self.connection.borrow();
+                connection.line().guard(relay.exchange());
+                connection.line().forget_pace();
+                Given::Switch(relay)
+            }
+        }
+    }
+
+    fn give_response(&self, response: Response<GatewayBody>, mut asked: Asked) -> Given {
         let framing = Framing::of(&response, &asked);
         asked.may_stay &=
             !framing.is_until_close() && !self.worker.is_draining() && self.may_body_end();
-        self.begin(&response, &asked, framing);
+        self.begin_answer(&response, &asked, framing);
         let body = response.into_body();
         if body.is_guarded() {
             self.connection.borrow().line().guard(body.exchange());
         }
-        let mut giving = Giving::new(body, framing, asked.takes_trailers);
-        poll_fn(|cx| giving.poll(cx, &self.connection)).await?;
-        Ok(if asked.may_stay && self.has_body_ended() {
-            Turn::Next
-        } else {
-            Turn::End(End::Closed)
-        })
+        Given::Answer(Giving::new(body, framing, asked.takes_trailers), asked)
     }
 
-    fn begin<B>(&self, response: &Response<B>, asked: &Asked, framing: Framing) {
+    fn poll_given(&self, cx: &mut Context<'_>, given: &mut Given) -> Poll<io::Result<()>> {
+        match given {
+            Given::Answer(giving, _) => giving.poll(cx, &self.connection),
+            Given::Switch(_) => self.connection.borrow_mut().poll_out(cx),
+        }
+    }
+
+    fn begin_answer<B>(&self, response: &Response<B>, asked: &Asked, framing: Framing) {
         let mut connection = self.connection.borrow_mut();
         let out = connection.begin_answer().bytes();
         write_head(out, response, asked, framing, &self.worker.date());
