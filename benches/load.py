@@ -73,8 +73,9 @@ class Server:
     """A started program, on the cores it was given."""
 
     def __init__(self, argv, folder, cores, ready):
+        # A file, as in earnest: to write access lines is a part of what a request costs.
         self.log = open(folder + "/log", "a")
-        self.process = subprocess.Popen(argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log,
+        self.process = subprocess.Popen(argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                         start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, cores))
         deadline = time.monotonic() + 30
         while not ready():
@@ -194,10 +195,10 @@ def wrk(port, seconds, headers=(), connections=64, path="/small", more=()):
     return int(done.group(1))
 
 
-def h2load(port, seconds, headers=(), connections=8, streams=16):
+def h2load(port, seconds, headers=(), connections=8, streams=16, more=()):
     """The same over HTTP/2."""
     fields = [word for header in headers for word in ("-H", header)]
-    argv = [needed("h2load"), "-t1", "-c%d" % connections, "-m%d" % streams, "-D%d" % seconds, *fields, "https://localhost:%d/small" % port]
+    argv = [needed("h2load"), "-t1", "-c%d" % connections, "-m%d" % streams, "-D%d" % seconds, *fields, *more, "https://localhost:%d/small" % port]
     said = run_tool(argv)
     done = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", said)
     if not done or int(done.group(1)) == 0 or done.group(2, 3, 4) != ("0", "0", "0"):

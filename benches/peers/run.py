@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the gateway, which checks a credential, with plain nginx, HAProxy and Envoy, which check nothing.
 
-    peers/run.py GATEWAY [--rounds 3] [--seconds 4] [--scenarios tls-h1,tls-h2,handshake] [--path FOLDER]
+    peers/run.py GATEWAY [--rounds 3] [--seconds 4] [--scenarios tls-h1,steady,tls-h2,handshake] [--path FOLDER]
 
 Each peer runs alone on one core with one worker and forwards to a service on the other core, where the load comes from too. Told
 is CPU a request of the peer's whole process tree, from /proc: requests a second would say as much about the load generator. Peers
@@ -118,8 +118,19 @@ def handshake(port, seconds, headers):
     return load.wrk(port, seconds, [*headers, "Connection: close"], connections=16)
 
 
+def steady(port, seconds, headers):
+    """As often for everybody, which leaves each of them time to rest: who is busy all the time wakes less often."""
+    connections = 64
+    rate = "--rps=%d" % (STEADY_RATE // connections)
+    return load.h2load(port, seconds, headers, connections, streams=1, more=("--h1", rate))
+
+
+# Requests a second.
+STEADY_RATE = 20_000
+
 SCENARIOS = {
     "tls-h1": ("TLS 1.3, HTTP/1.1, 64 connections", load.wrk),
+    "steady": ("TLS 1.3, HTTP/1.1, 64 connections, 20,000 requests a second", steady),
     "tls-h2": ("TLS 1.3, HTTP/2, 8 connections of 16 streams", load.h2load),
     "handshake": ("TLS 1.3, a connection for each request", handshake),
 }
