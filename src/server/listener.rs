@@ -58,6 +58,8 @@ fn way_out(error: &io::Error) -> &'static str {
 const BACKLOG: i32 = 4096;
 /// A peer that vanished without a word is found out after about five minutes.
 const KEEPALIVE: Duration = Duration::from_secs(120);
+/// So many are accepted before others have their turn: each takes some ten microseconds.
+const TURN: u32 = 16;
 /// After an error that accepting again at once would only repeat (no descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -142,7 +144,12 @@ pub(super) async fn accept(
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let drain = worker.drain.clone();
     let untold = Seldom::default();
+    let mut accepts: u32 = 0;
     loop {
+        accepts = accepts.wrapping_add(1);
+        if accepts.is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
+        }
         // All are cancel safe: a connection that was not taken stays in the queue. Draining comes
         // last, so that whoever waits in the queue by then is served.
         let accepted = tokio::select! {
