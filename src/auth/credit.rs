@@ -67,7 +67,10 @@ impl Books {
             return true;
         }
         // A flood of log-ins comes here with each of them, and looking through takes as long as many.
-        if self.swept_at.is_some_and(|at| at <= now && now.since(at) < SWEEP) {
+        if self
+            .swept_at
+            .is_some_and(|at| at <= now && now.since(at) < SWEEP)
+        {
             return false;
         }
         self.swept_at = Some(now);

@@ -301,6 +301,9 @@ impl Drop for Watched {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
     use crate::config::OnStale;
     use crate::domain::{
@@ -339,5 +342,45 @@ mod tests {
         assert_eq!(alarms(OnStale::Cut, before), [None, None]);
         assert_eq!(alarms(OnStale::Cut, BOUND), [Some(Alarm::Unverified), None]);
         assert_eq!(alarms(OnStale::Keep, BOUND), [None, None]);
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn those_that_are_late_together_are_woken_a_few_at_a_time() {
+        let (watch, woken) = (Watch::new(), Arc::new(Woken::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let count = || woken.0.load(Ordering::Relaxed);
+        let late: Vec<_> = (0..2 * WOKEN_AT_ONCE + 1)
+            .map(|_| watch.over(None))
+            .collect();
+        for one in &late {
+            one.set_deadline(Duration::ZERO);
+            assert!(one.poll_alarm(&Context::from_waker(&waker)).is_pending());
+        }
+        let ended = watch.over(Some(admission()));
+        assert!(ended.poll_alarm(&Context::from_waker(&waker)).is_pending());
+        let admission = watch.slots.borrow()[ended.key].admission.clone().unwrap();
+        admission.end(Ended::Key);
+
+        // What was revoked waits for nobody.
+        watch.look(
+            &ManualClock::at(Timestamp::from_secs(1)),
+            &Freshness::always(),
+        );
+        assert_eq!(count(), 1);
+        watch.wake_late();
+        assert_eq!(count(), 1 + WOKEN_AT_ONCE);
+        // Who has ended meanwhile is nobody any more.
+        drop(late);
+        watch.wake_late();
+        assert_eq!(count(), 1 + WOKEN_AT_ONCE);
     }
 }

@@ -156,3 +156,28 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Gathered<Io> {
         Pin::new(&mut inner.io).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn whoever_sends_without_end_lets_others_have_their_turn() {
+        let mut io = Gathered::new(tokio::io::join(tokio::io::repeat(0), tokio::io::sink()));
+        let mut room = vec![0; RECORD];
+        let mut is_read = || {
+            let mut cx = Context::from_waker(Waker::noop());
+            let polled = Pin::new(&mut io).poll_read(&mut cx, &mut ReadBuf::new(&mut room));
+            polled.is_ready()
+        };
+
+        for _ in 0..3 {
+            for _ in 0..TURN_BYTES / RECORD {
+                assert!(is_read());
+            }
+            assert!(!is_read());
+        }
+    }
+}
