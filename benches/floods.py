@@ -3,10 +3,13 @@
 
     floods.py GATEWAY [SECONDS [FLOOD…]]
 
-Starts GATEWAY (the binary) for each flood, with its default bounds but for shorter waits, and asks it beside the flood
-over one kept connection. For each: the most memory that the flood added, CPU of the gateway (100 % is one core),
-descriptors, the other client's p50 and p99 against their quiet values, how many of its requests failed, and how long
-after the flood the last of its connections was freed. The load comes from the same machine, and takes CPU too.
+Puts each flood on GATEWAY (the binary), and on nginx where it is there and can be flooded so, each with its default bounds but
+for shorter waits. The flooded server has a core of its own. On the other one are two services, one of them for the flood's
+requests; a client who asks five hundred times a second over a kept connection; and the flood, which runs only while nobody else
+wants that core. "busy" asks nothing and only burns that core: what it changes is the measurement's own.
+
+For each: the most memory that the flood added, CPU (100 % is the core), descriptors, the other client's p50 and p99 against their
+quiet values, how many of its requests failed, and how long after the flood the last of its connections was freed.
 """
 import json
 import multiprocessing
@@ -18,7 +21,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import load
 import stand
+from flooded_nginx import Nginx
 from seed import Operator, call
 from stand import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, SETTINGS, block, frame
 
@@ -167,6 +172,11 @@ def with_keys(key_of):
     return flood
 
 
+def busy(port, plain, keys):
+    while True:
+        pass
+
+
 def junk(keys, at):
     return b"dk_" + b"%048x" % random.getrandbits(190)
 
@@ -178,6 +188,7 @@ def good(keys, at):
 HEAD = b"GET /open HTTP/1.1\r\nHost: localhost\r\n"
 # Floods, and what ends each or keeps it small.
 FLOODS = {
+    "busy": (busy, "nothing is asked"),
     "rapid reset": (again(rapid_reset), "max_pending_resets"),
     "reset in flight": (again(reset_in_flight), "max_resets"),
     "CONTINUATION": (again(continuation), "max_head"),
@@ -194,6 +205,8 @@ FLOODS = {
     "junk keys": (with_keys(junk), "none is remembered"),
     "good keys": (with_keys(good), "credentials remembered"),
 }
+# nginx knows no log-ins and no keys.
+OURS_ALONE = {"log-ins", "junk keys", "good keys"}
 BRAKES_OFF = "[login]\nper_address = \"1000000 per 1m\""
 KEYS = 3200
 
@@ -212,47 +225,58 @@ def operator_keys(gateway):
         return sum(makers.map(make, [KEYS // 32] * 32), [])
 
 
-def stranger(flood, gateway, keys):
+def stranger(flood, server, keys):
     # Elsewhere it would have a machine of its own.
-    os.nice(15)
-    flood(gateway.tls, gateway.plain, keys)
+    stand.yields()
+    flood(server.tls, server.plain, keys)
 
 
-def run(binary, name, seconds):
+def run(name, server, seconds):
+    """Floods a server, and prints what came of it."""
     flood, bound = FLOODS[name]
-    with stand.Gateway(binary, WAITS, BRAKES_OFF) as gateway:
-        keys = operator_keys(gateway) if name == "good keys" else []
-        stand.neighbour(gateway.tls, 1)
-        quiet = stand.neighbour(gateway.tls, seconds)
-        gateway.until_quiet(10)
-        held, descriptors = gateway.memory(), gateway.descriptors()
-        gateway.begin_peak()
-        cpu, begin = gateway.cpu(), time.monotonic()
-        client = multiprocessing.Process(target=stranger, args=(flood, gateway, keys), daemon=True)
-        client.start()
-        time.sleep(0.3)
-        beside = stand.neighbour(gateway.tls, seconds)
-        used = (gateway.cpu() - cpu) / (time.monotonic() - begin) * 100
-        most, peak = gateway.descriptors() - descriptors, gateway.memory("VmHWM") - held
-        client.kill()
-        client.join()
-        freed = gateway.until_quiet(20)
-        left = gateway.descriptors() - descriptors
-        failed = sum(one < 0 for one in beside)
-        print("| %s | `%s` | %.1f MiB | %.0f %% | %d, then %d | %.1f / %.1f ms | %.1f / %.1f ms | %d of %d | %s |" % (
-            name, bound, peak / 1024, used, most, left, stand.share(quiet, 0.5), stand.share(quiet, 0.99),
-            stand.share(beside, 0.5), stand.share(beside, 0.99), failed, len(beside),
-            "never" if freed is None else "%.1f s" % freed), flush=True)
-        if gateway.end() != 0:
-            sys.exit("the gateway did not end well: see " + gateway.log)
+    of_gateway = isinstance(server, stand.Gateway)
+    keys = operator_keys(server) if name == "good keys" else []
+    # The service of the flood's requests.
+    stand.yields(server.services[0].pid)
+    stand.neighbour(server.tls, 1)
+    quiet = stand.neighbour(server.tls, seconds)
+    server.until_quiet(10)
+    held, descriptors = server.memory(), server.descriptors()
+    server.begin_peak()
+    cpu, begin = server.cpu(), time.monotonic()
+    client = multiprocessing.Process(target=stranger, args=(flood, server, keys), daemon=True)
+    client.start()
+    time.sleep(0.3)
+    beside = stand.neighbour(server.tls, seconds)
+    used = (server.cpu() - cpu) / (time.monotonic() - begin) * 100
+    most, peak = server.descriptors() - descriptors, server.memory("VmHWM") - held
+    client.kill()
+    client.join()
+    freed = server.until_quiet(20)
+    left = server.descriptors() - descriptors
+    failed = sum(one < 0 for one in beside)
+    print("| %s | %s | %.1f MiB | %.0f %% | %d, then %d | %.1f / %.1f ms | %.1f / %.1f ms | %d of %d | %s |" % (
+        name if of_gateway else "", "`%s`" % bound if of_gateway else "nginx", peak / 1024, used, most, left,
+        stand.share(quiet, 0.5), stand.share(quiet, 0.99), stand.share(beside, 0.5), stand.share(beside, 0.99),
+        failed, len(beside), "never" if freed is None else "%.1f s" % freed), flush=True)
+    if server.end() != 0:
+        sys.exit("the server did not end well: see " + server.log)
 
 
 def main():
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 5
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10
+    server_core, *others = sorted(os.sched_getaffinity(0))
+    # With one core alone everything shares it.
+    os.sched_setaffinity(0, others or [server_core])
+    nginx = load.program("nginx")
     print("| flood | bound | memory | CPU | descriptors | quiet p50 / p99 | beside p50 / p99 | failed | freed |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for name in sys.argv[3:] or FLOODS:
-        run(sys.argv[1], name, seconds)
+        with stand.Gateway(sys.argv[1], WAITS, BRAKES_OFF, core=server_core) as gateway:
+            run(name, gateway, seconds)
+        if nginx and name not in OURS_ALONE:
+            with Nginx(nginx, core=server_core) as other:
+                run(name, other, seconds)
 
 
 if __name__ == "__main__":

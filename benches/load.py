@@ -132,15 +132,21 @@ def listens(port):
         return False
 
 
+def make_certificate(folder):
+    """Makes one for localhost; answers the paths of it and of its key."""
+    certificate, key = folder + "/tls.crt", folder + "/tls.key"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj",
+            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate]
+    subprocess.run(argv, check=True, capture_output=True)
+    return certificate, key
+
+
 class Bench:
     """A folder with a certificate, and a service that answers everything with a kilobyte."""
 
     def __init__(self, prefix):
         self.folder, self.others = tempfile.mkdtemp(prefix=prefix), []
-        self.certificate, self.key = self.folder + "/tls.crt", self.folder + "/tls.key"
-        argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj",
-                "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", self.key, "-out", self.certificate]
-        subprocess.run(argv, check=True, capture_output=True)
+        self.certificate, self.key = make_certificate(self.folder)
         with open(self.folder + "/both.pem", "w") as both:
             both.write(open(self.certificate).read() + open(self.key).read())
         self.port = free_port()

@@ -57,26 +57,33 @@ def free_ports(count):
 
 
 class Service(asyncio.Protocol):
-    """Answers each request with two bytes, /large with many, and /never not at all."""
+    """Answers each request, once it is whole, with two bytes, /large with many, and /never not at all."""
 
     def connection_made(self, transport):
-        self.transport, self.held, self.left = transport, b"", 0
+        self.transport, self.held, self.left, self.target = transport, b"", 0, None
 
     def data_received(self, data):
         self.held += data
         while True:
             skipped = min(self.left, len(self.held))
             self.held, self.left = self.held[skipped:], self.left - skipped
-            if self.left or b"\r\n\r\n" not in self.held:
+            if self.left:
+                return
+            if self.target is not None:
+                self.answer(self.target)
+                self.target = None
+            if b"\r\n\r\n" not in self.held:
                 return
             head, self.held = self.held.split(b"\r\n\r\n", 1)
             for line in head.lower().split(b"\r\n"):
                 if line.startswith(b"content-length:"):
                     self.left = int(line[15:])
-            target = head.split(b" ")[1]
-            if b"never" not in target:
-                body = LARGE if b"large" in target else b"ok"
-                self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            self.target = head.split(b" ")[1]
+
+    def answer(self, target):
+        if b"never" not in target:
+            body = LARGE if b"large" in target else b"ok"
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
 
 def serve(port):
@@ -86,31 +93,35 @@ def serve(port):
     asyncio.run(run())
 
 
-class Gateway:
-    """A gateway that runs in a folder of its own, before a service."""
+def yields(pid=0):
+    """From now on it runs only while nobody else wants its core."""
+    os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
 
-    def __init__(self, binary, server="", more="", config=CONFIG, core=None):
-        """With another `config` nobody serves at `service`; with a `core` it runs on that one alone."""
-        self.folder = tempfile.mkdtemp(prefix="gateway-")
+
+class Server:
+    """A proxy that runs in a folder of its own, before two services: one for a load, and one for who is beside it."""
+
+    def __init__(self, name, argv, config, values, is_ready, wants_services=True, core=None):
+        """`argv` and `config` are given the `values`, the folder and the ports; with a `core` it runs on that one alone."""
+        self.folder = tempfile.mkdtemp(prefix=name + "-")
         self.tls, self.plain, admin, *services = free_ports(5)
         self.admin, self.service = ("127.0.0.1", admin), services[0]
-        wanted = services if config is CONFIG else []
+        wanted = services if wants_services else []
         self.services = [multiprocessing.Process(target=serve, args=(port,), daemon=True) for port in wanted]
         for service in self.services:
             service.start()
-        with open(self.folder + "/gateway.toml", "w") as file:
-            ports = dict(tls=self.tls, plain=self.plain, admin=admin, service=services[0], other=services[1])
-            file.write(config % dict(ports, server=server, more=more))
+        values = dict(values, folder=self.folder, tls=self.tls, plain=self.plain, admin=admin, service=services[0], other=services[1])
+        with open(self.folder + "/config", "w") as file:
+            file.write(config % values)
         self.log = self.folder + "/log"
         with open(self.log, "w") as log:
-            argv = ["taskset", "-c", str(core)] if core is not None else []
-            argv += [os.path.abspath(binary), "--config", self.folder + "/gateway.toml", "serve"]
-            self.process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=self.folder)
+            pin = ["taskset", "-c", str(core)] if core is not None else []
+            self.process = subprocess.Popen(pin + [word % values for word in argv], stdout=log, stderr=log, cwd=self.folder)
         self.pid = self.process.pid
         deadline = time.monotonic() + 30
-        while not os.path.exists(self.folder + "/admin.sock"):
+        while not is_ready(self):
             if self.process.poll() is not None or time.monotonic() > deadline:
-                sys.exit("the gateway did not start: see " + self.log)
+                sys.exit("%s did not start: see %s" % (name, self.log))
             time.sleep(0.05)
 
     def end(self):
@@ -136,10 +147,6 @@ class Gateway:
             while data := peer.recv(1 << 16):
                 text += data
         return text.decode()
-
-    def metric(self, name):
-        lines = (line.split() for line in self.metrics().splitlines())
-        return sum(float(words[1]) for words in lines if len(words) == 2 and words[0].split("{")[0] == name)
 
     def memory(self, kind="VmRSS"):
         """KiB; VmHWM is the peak since `begin_peak`."""
@@ -170,10 +177,31 @@ class Gateway:
         """Seconds until no client's connection is open; nothing when some stay."""
         begin = time.monotonic()
         while time.monotonic() - begin < patience:
-            if self.metric("dariet_connections_open") == 0:
+            if self.clients() == 0:
                 return time.monotonic() - begin
             time.sleep(0.1)
         return None
+
+
+class Gateway(Server):
+    """A gateway with one worker a core that it may run on."""
+
+    def __init__(self, binary, server="", more="", config=CONFIG, core=None):
+        """With another `config` nobody serves at `service`."""
+        argv = [os.path.abspath(binary), "--config", "%(folder)s/config", "serve"]
+        super().__init__("gateway", argv, config, dict(server=server, more=more), self.is_ready, config is CONFIG, core)
+
+    @staticmethod
+    def is_ready(started):
+        return os.path.exists(started.folder + "/admin.sock")
+
+    def clients(self):
+        """How many connections are open."""
+        return self.metric("dariet_connections_open")
+
+    def metric(self, name):
+        lines = (line.split() for line in self.metrics().splitlines())
+        return sum(float(words[1]) for words in lines if len(words) == 2 and words[0].split("{")[0] == name)
 
 
 def trust(alpn):
@@ -215,8 +243,14 @@ def answer(peer):
     return int(head.split()[1]), body
 
 
+EVERY = 2
+
+
 def neighbour(port, seconds):
-    """Asks over one connection, 200 times a second at most; the milliseconds of each, or -1."""
+    """Asks over one connection every two milliseconds; the milliseconds of each, or -1.
+
+    Whoever else would have asked during a long wait would have waited for the rest of it, and is counted too.
+    """
     times, peer = [], None
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -226,11 +260,12 @@ def neighbour(port, seconds):
                 peer = tls(port)
             peer.sendall(b"GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n")
             status, _ = answer(peer)
-            times.append((time.perf_counter() - begin) * 1000 if status == 200 else -1)
+            took = (time.perf_counter() - begin) * 1000
+            times += [took - missed * EVERY for missed in range(int(took / EVERY) + 1)] if status == 200 else [-1]
         except OSError:
             peer = None
             times.append(-1)
-        time.sleep(max(0, 0.005 - (time.perf_counter() - begin)))
+        time.sleep(max(0, EVERY / 1000 - (time.perf_counter() - begin)))
     return times
 
 

@@ -5,6 +5,8 @@
 //! listener) has a runtime of its own, so that it never waits behind requests.
 
 use std::io;
+use std::pin::pin;
+use std::task::Context;
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalOptions, Runtime};
@@ -29,6 +31,13 @@ where
                 .build_local(LocalOptions::default())?;
             runtime.block_on(main())
         })
+}
+
+/// Wakes the task that is polled now once the others have had their turn, and the runtime has looked at
+/// what came meanwhile. The task must be pending then.
+pub fn yield_turn(cx: &mut Context<'_>) {
+    // Its first poll hands the waker over; nothing is lost with the rest of it.
+    let _ = pin!(tokio::task::yield_now()).poll(cx);
 }
 
 /// The runtime for control work: one thread.

@@ -14,7 +14,14 @@ use crate::store::{Limit, LimitKey};
 /// they never add to it. Losing them costs their owner an attempt and nothing else.
 #[derive(Debug, Default)]
 pub(super) struct Credits {
-    books: Mutex<HashMap<LimitKey, Book>>,
+    books: Mutex<Books>,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    by_key: HashMap<LimitKey, Book>,
+    /// When they were looked through for those that are over.
+    swept_at: Option<Timestamp>,
 }
 
 impl Credits {
@@ -23,7 +30,7 @@ impl Credits {
     pub(super) fn spend(&self, limits: Vec<Limit>, now: Timestamp) -> (Vec<Limit>, Vec<Limit>) {
         let mut books = self.books.lock();
         limits.into_iter().partition(|limit| {
-            let book = books.get_mut(&limit.key);
+            let book = books.by_key.get_mut(&limit.key);
             book.is_some_and(|book| book.spend(limit.every, now))
         })
     }
@@ -31,14 +38,11 @@ impl Credits {
     /// Notes that one was taken from each of `limits`.
     pub(super) fn charge(&self, limits: &[Limit], now: Timestamp) {
         let mut books = self.books.lock();
-        if books.len() + limits.len() > MAX_BOOKS {
-            books.retain(|_, book| book.charged_until > now);
-        }
-        if books.len() + limits.len() > MAX_BOOKS {
+        if !books.has_room(limits.len(), now) {
             return;
         }
         for limit in limits {
-            let book = books.entry(limit.key).or_insert(Book {
+            let book = books.by_key.entry(limit.key).or_insert(Book {
                 charged_until: now,
                 credits: 0,
             });
@@ -50,10 +54,28 @@ impl Credits {
     pub(super) fn give_back(&self, limits: &[Limit]) {
         let mut books = self.books.lock();
         for limit in limits {
-            if let Some(book) = books.get_mut(&limit.key) {
+            if let Some(book) = books.by_key.get_mut(&limit.key) {
                 book.credits = book.credits.saturating_add(1);
             }
         }
+    }
+}
+
+impl Books {
+    fn has_room(&mut self, more: usize, now: Timestamp) -> bool {
+        if self.by_key.len() + more <= MAX_BOOKS {
+            return true;
+        }
+        // A flood of log-ins comes here with each of them, and looking through takes as long as many.
+        if self
+            .swept_at
+            .is_some_and(|at| at <= now && now.since(at) < SWEEP)
+        {
+            return false;
+        }
+        self.swept_at = Some(now);
+        self.by_key.retain(|_, book| book.charged_until > now);
+        self.by_key.len() + more <= MAX_BOOKS
     }
 }
 
@@ -78,6 +100,8 @@ impl Book {
 
 /// A few megabytes under attack from everywhere.
 const MAX_BOOKS: usize = 20_000;
+/// How often they are looked through, at the most.
+const SWEEP: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -144,8 +168,27 @@ mod tests {
         for number in 0..MAX_BOOKS + 100 {
             credits.charge(&[limit(&number.to_string())], at(0));
         }
-        assert!(credits.books.lock().len() <= MAX_BOOKS);
+        assert!(credits.books.lock().by_key.len() <= MAX_BOOKS);
         credits.charge(&[limit("a")], at(61));
-        assert_eq!(credits.books.lock().len(), 1);
+        assert_eq!(credits.books.lock().by_key.len(), 1);
+    }
+
+    #[test]
+    fn full_books_are_looked_through_once_a_second() {
+        let credits = Credits::default();
+        let swept_at = || credits.books.lock().swept_at;
+        let now = |millis| Timestamp::from_millis(millis);
+        for number in 0..=MAX_BOOKS {
+            credits.charge(&[limit(&number.to_string())], now(0));
+        }
+        assert_eq!(swept_at(), Some(now(0)));
+
+        credits.charge(&[limit("a")], now(999));
+        assert_eq!(swept_at(), Some(now(0)));
+        credits.charge(&[limit("a")], now(1_000));
+        assert_eq!(swept_at(), Some(now(1_000)));
+        // A clock that was set back keeps nobody from looking.
+        credits.charge(&[limit("a")], now(500));
+        assert_eq!(swept_at(), Some(now(500)));
     }
 }

@@ -59,6 +59,13 @@ impl<J: Awaited> HashQueue<J> {
         Ok(())
     }
 
+    /// Whether `lane` would take another.
+    pub(super) fn has_room(&self, lane: Lane) -> bool {
+        let mut state = self.state.lock();
+        let (queue, bound) = state.lane(lane);
+        queue.len() < bound
+    }
+
     /// The next job that is still waited for, when there is one; none when the queue was closed.
     pub(super) fn pop(&self) -> Option<J> {
         let mut state = self.state.lock();

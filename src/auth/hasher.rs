@@ -55,11 +55,11 @@ impl Hasher {
     ///
     /// # Errors
     ///
-    /// [`HashError::Busy`] when the lane is full; [`HashError::TooLong`] for a password that
+    /// [`HashError::Busy`] when the lane stays full; [`HashError::TooLong`] for a password that
     /// [`PasswordPolicy`](super::PasswordPolicy) would refuse.
     pub async fn hash(&self, lane: Lane, password: Password) -> Result<String, HashError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.push(lane, Job::Hash { password, reply })?;
+        self.enter(lane, Job::Hash { password, reply }).await?;
         answer.await.map_err(|_| HashError::Busy)?
     }
 
@@ -70,7 +70,7 @@ impl Hasher {
     ///
     /// # Errors
     ///
-    /// [`HashError::Busy`] when the lane is full.
+    /// [`HashError::Busy`] when the lane stays full.
     pub async fn verify(
         &self,
         lane: Lane,
@@ -83,8 +83,17 @@ impl Hasher {
             stored: stored.map(str::to_owned),
             reply,
         };
-        self.queue.push(lane, job)?;
+        self.enter(lane, job).await?;
         answer.await.map_err(|_| HashError::Busy)?
+    }
+
+    /// Whoever finds the lane full waits a little before they are told to come again. A client of a flood
+    /// that was told at once would be there again at once, and what telling takes is the workers' time.
+    async fn enter(&self, lane: Lane, job: Job) -> Result<(), HashError> {
+        if !self.queue.has_room(lane) {
+            tokio::time::sleep(PATIENCE).await;
+        }
+        Ok(self.queue.push(lane, job)?)
     }
 
     /// Whether a password that was just verified against `stored` should be hashed again, because
@@ -188,6 +197,8 @@ impl From<HashError> for ApiError {
     }
 }
 
+/// How long somebody waits for a full lane to have room.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// The nice value that yields to everything else.
 const LOWEST_PRIORITY: i32 = 19;
 
@@ -349,8 +360,10 @@ mod tests {
             waiting.push(job);
         }
 
+        let begin = tokio::time::Instant::now();
         let refused = hasher.verify(Lane::Login, password("x"), None).await;
         assert_eq!(refused, Err(HashError::Busy));
+        assert!(begin.elapsed() >= PATIENCE, "as often as they like");
         let mut change = pin!(hasher.hash(Lane::Change, password("x")));
         assert!(waits(change.as_mut()));
 

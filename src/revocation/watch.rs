@@ -1,4 +1,5 @@
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -17,6 +18,8 @@ use crate::domain::Clock;
 #[derive(Debug)]
 pub struct Watch {
     slots: RefCell<Slab<Slot>>,
+    /// Slots whose deadline has passed, and whose tasks are yet to be woken.
+    late: RefCell<VecDeque<usize>>,
     looks: Cell<u64>,
 }
 
@@ -56,6 +59,9 @@ pub struct Watched {
 
 /// How often deadlines are looked at: a deadline is late by this much at the most.
 const TICK: Duration = Duration::from_millis(100);
+/// Of those that are late, so many are woken at once. A thousand slow clients that came together would
+/// all end together, and who asks something meanwhile would wait for every one of them.
+const WOKEN_AT_ONCE: usize = 8;
 
 impl Watch {
     /// A watch over nothing yet.
@@ -63,6 +69,7 @@ impl Watch {
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
             slots: RefCell::default(),
+            late: RefCell::default(),
             looks: Cell::new(0),
         })
     }
@@ -89,9 +96,7 @@ impl Watch {
     /// Wakes everybody, to look at something other than an alarm.
     pub fn wake_all(&self) {
         for (_, slot) in self.slots.borrow_mut().iter_mut() {
-            if let Some(waker) = slot.waker.take() {
-                waker.wake();
-            }
+            slot.wake();
         }
     }
 
@@ -107,7 +112,8 @@ impl Watch {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            // Both are cancel safe: a ring stays in its channel, a tick in its interval.
+            let is_one_late = !self.late.borrow().is_empty();
+            // All are cancel safe: a ring stays in its channel, a tick in its interval.
             tokio::select! {
                 ring = bell.rung() => match ring {
                     Some(ring) => {
@@ -118,6 +124,7 @@ impl Watch {
                     None => return,
                 },
                 _ = tick.tick() => self.look(clock.as_ref(), &freshness),
+                () = tokio::task::yield_now(), if is_one_late => self.wake_late(),
             }
         }
     }
@@ -127,7 +134,9 @@ impl Watch {
         let now = Instant::now();
         let time = clock.now();
         let cuts = freshness.cuts();
-        for (_, slot) in self.slots.borrow_mut().iter_mut() {
+        let mut late = self.late.borrow_mut();
+        late.clear();
+        for (key, slot) in self.slots.borrow_mut().iter_mut() {
             if slot.alarm.is_none() && slot.deadline.is_some_and(|end| end <= now) {
                 slot.alarm = Some(Alarm::TimedOut);
             }
@@ -145,10 +154,23 @@ impl Watch {
                     slot.alarm = Some(Alarm::Stale);
                 }
             }
-            if slot.alarm.is_some()
-                && let Some(waker) = slot.waker.take()
+            match slot.alarm {
+                None => {}
+                Some(Alarm::TimedOut) if slot.waker.is_some() => late.push_back(key),
+                Some(_) => slot.wake(),
+            }
+        }
+    }
+
+    fn wake_late(&self) {
+        let (mut late, mut slots) = (self.late.borrow_mut(), self.slots.borrow_mut());
+        let many = late.len().min(WOKEN_AT_ONCE);
+        for key in late.drain(..many) {
+            // Meanwhile it may be another's, or nobody's, or it was not late after all.
+            if let Some(slot) = slots.get_mut(key)
+                && slot.alarm.is_some()
             {
-                waker.wake();
+                slot.wake();
             }
         }
     }
@@ -161,6 +183,10 @@ impl Slot {
         }
         self.is_questioned = true;
         self.alarm.get_or_insert(Alarm::Stale);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -275,6 +301,9 @@ impl Drop for Watched {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
     use crate::config::OnStale;
     use crate::domain::{
@@ -313,5 +342,45 @@ mod tests {
         assert_eq!(alarms(OnStale::Cut, before), [None, None]);
         assert_eq!(alarms(OnStale::Cut, BOUND), [Some(Alarm::Unverified), None]);
         assert_eq!(alarms(OnStale::Keep, BOUND), [None, None]);
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn those_that_are_late_together_are_woken_a_few_at_a_time() {
+        let (watch, woken) = (Watch::new(), Arc::new(Woken::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let count = || woken.0.load(Ordering::Relaxed);
+        let late: Vec<_> = (0..2 * WOKEN_AT_ONCE + 1)
+            .map(|_| watch.over(None))
+            .collect();
+        for one in &late {
+            one.set_deadline(Duration::ZERO);
+            assert!(one.poll_alarm(&Context::from_waker(&waker)).is_pending());
+        }
+        let ended = watch.over(Some(admission()));
+        assert!(ended.poll_alarm(&Context::from_waker(&waker)).is_pending());
+        let admission = watch.slots.borrow()[ended.key].admission.clone().unwrap();
+        admission.end(Ended::Key);
+
+        // What was revoked waits for nobody.
+        watch.look(
+            &ManualClock::at(Timestamp::from_secs(1)),
+            &Freshness::always(),
+        );
+        assert_eq!(count(), 1);
+        watch.wake_late();
+        assert_eq!(count(), 1 + WOKEN_AT_ONCE);
+        // Who has ended meanwhile is nobody any more.
+        drop(late);
+        watch.wake_late();
+        assert_eq!(count(), 1 + WOKEN_AT_ONCE);
     }
 }

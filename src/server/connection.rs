@@ -1,11 +1,14 @@
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use rustls::server::Acceptor;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::line::Line;
 use super::proxy_header::client_address;
@@ -55,8 +58,7 @@ async fn open(
     if listen.scheme == Scheme::Http {
         return Some(Box::pin(http1::serve(socket, line, peer, worker)));
     }
-    let handshake = TlsAcceptor::from(worker.tls()).accept(socket);
-    let handshake = tokio::time::timeout_at(deadline, handshake).await;
+    let handshake = tokio::time::timeout_at(deadline, shake_hands(socket, &worker)).await;
     let handshake = handshake.ok().and_then(Result::ok);
     let identified = handshake.and_then(|tls| {
         let now = worker.gateway().now();
@@ -74,4 +76,16 @@ async fn open(
     } else {
         Some(Box::pin(http1::serve(tls, line, peer, worker)))
     }
+}
+
+/// Many clients that come at once take turns with each other, and with the requests of all others: to
+/// sign for one of them takes as long as some ten requests.
+async fn shake_hands(socket: Socket, worker: &Worker) -> io::Result<TlsStream<Socket>> {
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+    let turn = worker.handshakes.acquire().await;
+    // What is costly is done here, before the first poll.
+    let handshake = hello.into_stream(worker.tls());
+    tokio::task::yield_now().await;
+    drop(turn);
+    handshake.await
 }

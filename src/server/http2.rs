@@ -23,6 +23,7 @@ use super::worker::Worker;
 use crate::gateway::{BodyError, GatewayBody, Peer, Reply};
 use crate::http::ClientBody;
 use crate::proxy::Waiting;
+use crate::runtime::yield_turn;
 
 /// Serves one HTTP/2 connection to its end, all its streams in one task.
 ///
@@ -81,6 +82,9 @@ where
     opened.ok()?.ok()
 }
 
+/// So many requests of a connection begin before others have their turn.
+const TURN_STREAMS: u32 = 16;
+
 struct Served<Io> {
     connection: Connection<Gathered<Io>, Bytes>,
     io: Gathered<Io>,
@@ -101,6 +105,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             self.is_draining = true;
             self.connection.graceful_shutdown();
         }
+        let mut begun = 0;
         loop {
             while let Poll::Ready(Some(ending)) = Pin::new(&mut self.streams).poll_next(cx) {
                 if self.resets.take(ending) {
@@ -110,9 +115,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             // Right before the connection writes. That the streams were polled is not enough: the
             // set may leave some of them for later.
             self.sendings.cut(self.worker.watch.looks());
+            if begun == TURN_STREAMS {
+                yield_turn(cx);
+                break;
+            }
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok(_))) if self.is_given_up => {}
-                Poll::Ready(Some(Ok((request, respond)))) => self.accept(request, respond),
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    self.accept(request, respond);
+                    begun += 1;
+                }
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => break,
             }

@@ -56,8 +56,12 @@ fn way_out(error: &io::Error) -> &'static str {
 }
 
 const BACKLOG: i32 = 4096;
+/// Bytes that wait in the kernel to be sent, beside those that are on their way.
+const UNSENT: u32 = 128 * 1024;
 /// A peer that vanished without a word is found out after about five minutes.
 const KEEPALIVE: Duration = Duration::from_secs(120);
+/// So many are accepted before others have their turn: each takes some ten microseconds.
+const TURN: u32 = 16;
 /// After an error that accepting again at once would only repeat (no descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -106,8 +110,10 @@ fn socket(address: SocketAddr, sharing: Sharing) -> Result<Socket, ListenError> 
         }
         if sharing == Sharing::Workers {
             socket.set_reuse_port(true)?;
-            // Connections take these over from their listener, which saves three calls for each.
+            // Connections take these over from their listener, which saves four calls for each.
             socket.set_tcp_nodelay(true)?;
+            // The kernel would else take megabytes for each client that asks for much and reads nothing.
+            socket.set_tcp_notsent_lowat(UNSENT)?;
             socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
         }
         socket.set_nonblocking(true)?;
@@ -142,7 +148,12 @@ pub(super) async fn accept(
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let drain = worker.drain.clone();
     let untold = Seldom::default();
+    let mut accepts: u32 = 0;
     loop {
+        accepts = accepts.wrapping_add(1);
+        if accepts.is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
+        }
         // All are cancel safe: a connection that was not taken stays in the queue. Draining comes
         // last, so that whoever waits in the queue by then is served.
         let accepted = tokio::select! {
@@ -208,5 +219,32 @@ impl Drop for Open {
         let open = &self.worker.metrics.open;
         open.fetch_sub(1, Ordering::Relaxed);
         self.worker.closed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::config::{ProxyProtocol, Scheme};
+
+    #[test]
+    fn connections_take_over_what_their_listener_was_told() {
+        let listen = Listen {
+            address: "127.0.0.1:0".parse().unwrap(),
+            scheme: Scheme::Http,
+            proxy_protocol: ProxyProtocol::Off,
+            redirect: None,
+        };
+        let bound = bind(listen, 1).unwrap();
+        let _client = std::net::TcpStream::connect(bound.address).unwrap();
+        bound.sockets[0].set_nonblocking(false).unwrap();
+        let (taken, _) = bound.sockets[0].accept().unwrap();
+
+        let taken = SockRef::from(&taken);
+        assert_eq!(taken.tcp_notsent_lowat().unwrap(), UNSENT);
+        assert!(taken.tcp_nodelay().unwrap());
+        assert!(taken.keepalive().unwrap());
     }
 }

@@ -30,6 +30,8 @@ pub struct Worker {
     pub(super) watch: Rc<Watch>,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) drain: Drain,
+    /// Those of them that are signed for before others have their turn.
+    pub(super) handshakes: Semaphore,
     tls: EdgeTls,
     clock: Arc<dyn Clock>,
     /// Connections that are open.
@@ -68,6 +70,8 @@ pub struct WorkerSettings {
 
 /// What is read at once of a request's head; most have a tenth of it.
 const SCRATCH_BYTES: usize = 8 * 1024;
+/// About a millisecond's.
+const TURN_HANDSHAKES: usize = 4;
 /// How often access lines are handed on, and connections of upstreams looked through.
 const FLUSH: Duration = Duration::from_millis(100);
 const FLUSHES_A_SWEEP: u32 = 10;
@@ -122,6 +126,7 @@ impl Worker {
             gateway: RefCell::new(gateway),
             settings: RefCell::new(Rc::new(settings)),
             drain,
+            handshakes: Semaphore::new(TURN_HANDSHAKES),
             tls,
             clock,
             open: Cell::new(0),

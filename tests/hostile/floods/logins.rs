@@ -57,3 +57,19 @@ async fn guesses_from_one_address_are_braked() {
     assert_eq!((count(401), count(429)), (10, 90), "{statuses:?}");
     flooded.is_over().await;
 }
+
+#[tokio::test]
+async fn hashing_takes_only_what_requests_leave_of_the_processor() {
+    let flooded = Flooded::start("").await;
+    let threads = flooded.process.threads();
+
+    let nice = |name: &str| {
+        let of = threads
+            .iter()
+            .filter(|thread| thread.name.starts_with(name));
+        of.map(|thread| thread.nice).collect::<Vec<_>>()
+    };
+    let (hashers, workers) = (nice("hasher-"), nice("worker-"));
+    assert!(!hashers.is_empty() && hashers.iter().all(|nice| *nice == 19));
+    assert!(!workers.is_empty() && workers.iter().all(|nice| *nice < 19));
+}

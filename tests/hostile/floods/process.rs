@@ -36,4 +36,27 @@ impl Process {
             .unwrap()
             .saturating_sub(self.descriptors)
     }
+
+    /// Its threads.
+    pub(super) fn threads(&self) -> Vec<Thread> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id)).unwrap();
+        tasks
+            .map(|task| {
+                let stat = fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+                let (name, rest) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
+                // The third field is the first here (proc(5)), `nice` the nineteenth.
+                let nice = rest.split_whitespace().nth(16).unwrap();
+                Thread {
+                    name: name.to_owned(),
+                    nice: nice.parse().unwrap(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// A thread of a process.
+pub(super) struct Thread {
+    pub(super) name: String,
+    pub(super) nice: i32,
 }
