@@ -4,7 +4,7 @@ mod connecting;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::AUTHORIZATION;
 use http::{Method, Response, StatusCode, Version};
@@ -131,12 +131,7 @@ impl Forwarder {
         if inbound.version == Version::HTTP_2 && upstream.config.protocol != Protocol::Http1 {
             exchange.set_call(grpc::is_grpc(&inbound.headers));
         }
-        match (deadlines.whole, asked) {
-            (None, Some(asked)) => exchange.end_as_asked(asked),
-            (Some(whole), Some(asked)) if asked < whole => exchange.end_as_asked(asked),
-            (Some(whole), _) => exchange.end_within(whole),
-            (None, None) => {}
-        }
+        end_by(&exchange, deadlines.whole, asked);
         if !inbound.body.is_empty() {
             let rules = inbound.rules.as_ref();
             inbound
@@ -187,6 +182,16 @@ impl Forwarder {
         for lane in &self.lanes {
             lane.sweep();
         }
+    }
+}
+
+/// Sets the end of an exchange, where the configuration or the client has one.
+fn end_by(exchange: &Exchange, whole: Option<Duration>, asked: Option<Duration>) {
+    match (whole, asked) {
+        (None, Some(asked)) => exchange.end_as_asked(asked),
+        (Some(whole), Some(asked)) if asked < whole => exchange.end_as_asked(asked),
+        (Some(whole), _) => exchange.end_within(whole),
+        (None, None) => {}
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::message::Request;
+use super::message::{Call, Request};
 use super::wire::Wire;
 use super::within;
 
@@ -146,6 +146,18 @@ impl Scripted {
     /// The next connection.
     pub async fn accept(&self) -> Wire {
         Wire::of_plain(self.accept_stream().await)
+    }
+
+    /// Lets a client begin a request, and has as much of it: `hello`, of ten bytes.
+    pub async fn half_a_request(&self, client: &mut Wire) -> Wire {
+        let head = Call::post("/x").head();
+        client
+            .send(format!("{head}Content-Length: 10\r\n\r\nhello"))
+            .await;
+        let mut upstream = self.accept().await;
+        upstream.head().await;
+        assert_eq!(upstream.exactly(5).await.unwrap(), "hello");
+        upstream
     }
 }
 

@@ -62,7 +62,7 @@ async fn beside_another(service: &Scripted, lines: &str) -> (World, Service) {
     (gateway_before(&addresses, &lines).await, other)
 }
 
-async fn was_left_alone(world: &World, service: &Scripted, times: u64) {
-    let line = of_server("upstream_server_ejections_total", service.address, times);
+async fn was_left_alone(world: &World, server: SocketAddr, times: u64) {
+    let line = of_server("upstream_server_ejections_total", server, times);
     world.metric(&line).await;
 }

@@ -7,28 +7,16 @@ use bytes::Bytes;
 use h2::Reason;
 use serde_json::Value;
 
-use super::{beside_another, gateway_before, of_server, was_left_alone};
+use super::{beside_another, gateway_before, was_left_alone};
 use crate::support::http2::Http2;
 use crate::support::http2_service::{Http2Service, head};
 use crate::support::message::Call;
 use crate::support::service::{Scripted, reset};
-use crate::support::wire::Wire;
 use crate::support::world::World;
 
 /// Longer than any server's patience is taken to be at the least. That span is the promise, so it must pass.
 async fn keep_it_waiting() {
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-}
-
-/// A request whose body has begun, as the server has it.
-async fn begun(wire: &mut Wire, service: &Scripted) -> Wire {
-    let head = Call::post("/x").head();
-    wire.send(format!("{head}Content-Length: 10\r\n\r\nhello"))
-        .await;
-    let mut upstream = service.accept().await;
-    upstream.head().await;
-    assert_eq!(upstream.exactly(5).await.unwrap(), "hello");
-    upstream
 }
 
 /// What a server says before it closes the connection in the middle of a request.
@@ -47,12 +35,12 @@ async fn a_server_that_breaks_off_while_its_client_sends_has_failed() {
         let (world, _other) = beside_another(&service, "").await;
         let mut wire = world.wire().await;
 
-        let mut upstream = begun(&mut wire, &service).await;
+        let mut upstream = service.half_a_request(&mut wire).await;
         upstream.send(words).await;
         drop(upstream);
         wire.rest().await;
 
-        was_left_alone(&world, &service, 1).await;
+        was_left_alone(&world, service.address, 1).await;
     }
 }
 
@@ -71,7 +59,7 @@ async fn a_server_that_resets_its_connection_while_its_client_sends_has_failed()
 
     let answer = wire.answer("POST").await;
     assert_eq!(answer.refusal(), (502, "upstream_broken".to_owned()));
-    was_left_alone(&world, &service, 1).await;
+    was_left_alone(&world, service.address, 1).await;
 }
 
 #[tokio::test]
@@ -81,14 +69,14 @@ async fn a_server_that_waits_for_a_client_in_vain_has_not_failed() {
         let (world, _other) = beside_another(&service, "").await;
         let mut wire = world.wire().await;
 
-        let mut upstream = begun(&mut wire, &service).await;
+        let mut upstream = service.half_a_request(&mut wire).await;
         keep_it_waiting().await;
         // As services do that have waited long enough.
         upstream.send(words).await;
         drop(upstream);
         wire.rest().await;
 
-        was_left_alone(&world, &service, 0).await;
+        was_left_alone(&world, service.address, 0).await;
     }
 }
 
@@ -98,12 +86,12 @@ async fn a_server_that_says_nonsense_has_failed_however_long_it_waited() {
     let (world, _other) = beside_another(&service, "").await;
     let mut wire = world.wire().await;
 
-    let mut upstream = begun(&mut wire, &service).await;
+    let mut upstream = service.half_a_request(&mut wire).await;
     keep_it_waiting().await;
     upstream.send(LAST_WORDS[4]).await;
     wire.rest().await;
 
-    was_left_alone(&world, &service, 1).await;
+    was_left_alone(&world, service.address, 1).await;
 }
 
 #[tokio::test]
@@ -128,7 +116,7 @@ async fn a_server_that_refuses_before_it_has_read_all_has_not_failed() {
     drop(upstream);
 
     assert_eq!(wire.answer("POST").await.expect(413).body, "large");
-    was_left_alone(&world, &service, 0).await;
+    was_left_alone(&world, service.address, 0).await;
 }
 
 #[tokio::test]
@@ -152,13 +140,7 @@ async fn a_client_that_breaks_off_its_request_is_no_failure_of_the_server() {
     let is_it = |line: &Value| line["path"] == "/x";
     let line = world.node().access.wait_for("the access line", is_it).await;
     assert_eq!(line["end"], "client");
-    world
-        .metric(&of_server(
-            "upstream_server_ejections_total",
-            service.address,
-            0,
-        ))
-        .await;
+    was_left_alone(&world, service.address, 0).await;
 }
 
 #[tokio::test]
@@ -180,7 +162,7 @@ async fn a_server_whose_answer_waits_for_a_client_has_not_failed() {
     assert_eq!(incoming.exactly(5).await, "hello");
     incoming.broken_off().await;
 
-    was_left_alone(&world, &service, 0).await;
+    was_left_alone(&world, service.address, 0).await;
 }
 
 /// A request over HTTP/2 whose body has begun, before two servers that speak it too.
@@ -228,7 +210,7 @@ async fn resets_count(is_waiting: bool, times: u64) {
 
     let answer = begun.stream.answer().await.unwrap();
     assert_eq!(answer.refusal(), (502, "upstream_broken".to_owned()));
-    count(&world, &services[index], times).await;
+    was_left_alone(&world, services[index].address, times).await;
 }
 
 /// The same in the middle of its answer.
@@ -247,12 +229,7 @@ async fn resets_of_answers_count(is_waiting: bool, times: u64) {
     answer.sending.send_reset(Reason::INTERNAL_ERROR);
 
     assert_ne!(incoming.broken_off().await, Reason::NO_ERROR);
-    count(&world, &services[index], times).await;
-}
-
-async fn count(world: &World, service: &Http2Service, times: u64) {
-    let line = of_server("upstream_server_ejections_total", service.address, times);
-    world.metric(&line).await;
+    was_left_alone(&world, services[index].address, times).await;
 }
 
 #[tokio::test]
@@ -280,5 +257,5 @@ async fn a_server_that_answers_whole_and_wants_no_more_has_not_failed() {
 
     let answer = begun.stream.answer().await.unwrap();
     assert_eq!(answer.expect(413).body, "large");
-    count(&world, &services[index], 0).await;
+    was_left_alone(&world, services[index].address, 0).await;
 }
