@@ -58,7 +58,7 @@ impl<T> Admitted<T> {
 
     /// The same request in another shape.
     #[must_use]
-    pub fn map<U>(self, shape: impl FnOnce(T) -> U) -> Admitted<U> {
+    pub(crate) fn map<U>(self, shape: impl FnOnce(T) -> U) -> Admitted<U> {
         Admitted {
             request: shape(self.request),
             admission: self.admission,

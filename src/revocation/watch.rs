@@ -31,6 +31,8 @@ struct Slot {
     /// Whether it must see if it still may. Kept apart from the alarm, which another can take the place of.
     is_questioned: bool,
     deadline: Option<Instant>,
+    /// Whether it stands among the late.
+    is_queued: bool,
     alarm: Option<Alarm>,
     waker: Option<Waker>,
 }
@@ -57,7 +59,8 @@ pub struct Watched {
     key: usize,
 }
 
-/// How often deadlines are looked at: a deadline is late by this much at the most.
+/// How often deadlines are looked at: a deadline is late by this much at the most, and by the turns of those
+/// that are late with it.
 const TICK: Duration = Duration::from_millis(100);
 /// Of those that are late, so many are woken at once. A thousand slow clients that came together would
 /// all end together, and who asks something meanwhile would wait for every one of them.
@@ -135,7 +138,6 @@ impl Watch {
         let time = clock.now();
         let cuts = freshness.cuts();
         let mut late = self.late.borrow_mut();
-        late.clear();
         for (key, slot) in self.slots.borrow_mut().iter_mut() {
             if slot.alarm.is_none() && slot.deadline.is_some_and(|end| end <= now) {
                 slot.alarm = Some(Alarm::TimedOut);
@@ -156,7 +158,7 @@ impl Watch {
             }
             match slot.alarm {
                 None => {}
-                Some(Alarm::TimedOut) if slot.waker.is_some() => late.push_back(key),
+                Some(Alarm::TimedOut) if slot.waker.is_some() => slot.queue(key, &mut late),
                 Some(_) => slot.wake(),
             }
         }
@@ -167,9 +169,11 @@ impl Watch {
         let many = late.len().min(WOKEN_AT_ONCE);
         for key in late.drain(..many) {
             // Meanwhile it may be another's, or nobody's, or it was not late after all.
-            if let Some(slot) = slots.get_mut(key)
-                && slot.alarm.is_some()
-            {
+            let Some(slot) = slots.get_mut(key) else {
+                continue;
+            };
+            slot.is_queued = false;
+            if slot.alarm.is_some() {
                 slot.wake();
             }
         }
@@ -184,6 +188,13 @@ impl Slot {
         self.is_questioned = true;
         self.alarm.get_or_insert(Alarm::Stale);
         self.wake();
+    }
+
+    /// Once: those that stay late would else always come first.
+    fn queue(&mut self, key: usize, late: &mut VecDeque<usize>) {
+        if !std::mem::replace(&mut self.is_queued, true) {
+            late.push_back(key);
+        }
     }
 
     fn wake(&mut self) {
@@ -382,5 +393,31 @@ mod tests {
         drop(late);
         watch.wake_late();
         assert_eq!(count(), 1 + WOKEN_AT_ONCE);
+    }
+
+    #[test]
+    fn those_that_stay_late_do_not_keep_others_waiting() {
+        let (watch, woken) = (Watch::new(), Arc::new(Woken::default()));
+        let stuck: Vec<_> = (0..WOKEN_AT_ONCE).map(|_| watch.over(None)).collect();
+        let waiting = watch.over(None);
+        waiting.set_deadline(Duration::ZERO);
+        let waker = Waker::from(Arc::clone(&woken));
+        assert!(
+            waiting
+                .poll_alarm(&Context::from_waker(&waker))
+                .is_pending()
+        );
+
+        for _ in 0..2 {
+            for one in &stuck {
+                one.set_deadline(Duration::ZERO);
+                let _ = one.poll_alarm(&Context::from_waker(Waker::noop()));
+            }
+            let clock = ManualClock::at(Timestamp::from_secs(1));
+            watch.look(&clock, &Freshness::always());
+            watch.wake_late();
+        }
+
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     }
 }

@@ -38,7 +38,8 @@ async fn open(
     worker: Rc<Worker>,
 ) -> Option<Serving> {
     let settings = worker.settings();
-    let deadline = Instant::now() + settings.handshake_timeout;
+    let began = Instant::now();
+    let deadline = began + settings.handshake_timeout;
     let whose = client_address(&tcp, address, listen, (deadline, &worker.gateway())).await?;
     let address = whose.address;
     let member = settings.crowds.enter(address.ip());
@@ -58,7 +59,7 @@ async fn open(
     if listen.scheme == Scheme::Http {
         return Some(Box::pin(http1::serve(socket, line, peer, worker)));
     }
-    let handshake = tokio::time::timeout_at(deadline, shake_hands(socket, &worker)).await;
+    let handshake = tokio::time::timeout_at(deadline, shake_hands(socket, &worker, began)).await;
     let handshake = handshake.ok().and_then(Result::ok);
     let identified = handshake.and_then(|tls| {
         let now = worker.gateway().now();
@@ -80,10 +81,17 @@ async fn open(
 
 /// Many clients that come at once take turns with each other, and with the requests of all others: to
 /// sign for one of them takes as long as some ten requests.
-async fn shake_hands(socket: Socket, worker: &Worker) -> io::Result<TlsStream<Socket>> {
+async fn shake_hands(
+    socket: Socket,
+    worker: &Worker,
+    began: Instant,
+) -> io::Result<TlsStream<Socket>> {
     let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
-    let turn = worker.handshakes.acquire().await;
-    // What is costly is done here, before the first poll.
+    // No longer than half of its time: when more come than can be signed for, those that get their turn
+    // still come through.
+    let patience = began + worker.settings().handshake_timeout / 2;
+    let turn = tokio::time::timeout_at(patience, worker.handshakes.acquire()).await?;
+    // What is costly is done here, before the first poll, but for clients that must say hello twice.
     let handshake = hello.into_stream(worker.tls());
     tokio::task::yield_now().await;
     drop(turn);

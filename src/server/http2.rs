@@ -106,7 +106,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             self.connection.graceful_shutdown();
         }
         let mut begun = 0;
-        loop {
+        let has_written = loop {
             while let Poll::Ready(Some(ending)) = Pin::new(&mut self.streams).poll_next(cx) {
                 if self.resets.take(ending) {
                     self.give_up();
@@ -117,7 +117,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
             self.sendings.cut(self.worker.watch.looks());
             if begun == TURN_STREAMS {
                 yield_turn(cx);
-                break;
+                // What the streams have given just now is still with the connection.
+                break false;
             }
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok(_))) if self.is_given_up => {}
@@ -126,11 +127,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Served<Io> {
                     begun += 1;
                 }
                 Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => break,
+                Poll::Pending => break true,
             }
-        }
+        };
         match self.io.poll_pass_on(cx) {
-            Poll::Ready(Ok(())) => self.sendings.written(),
+            Poll::Ready(Ok(())) if has_written => self.sendings.written(),
+            Poll::Ready(Ok(())) => {}
             Poll::Pending => self.sendings.wait(cx),
             Poll::Ready(Err(_)) => return Poll::Ready(()),
         }

@@ -30,7 +30,7 @@ pub struct Worker {
     pub(super) watch: Rc<Watch>,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) drain: Drain,
-    /// Those of them that are signed for before others have their turn.
+    /// Connections over TLS that are signed for before others have their turn.
     pub(super) handshakes: Semaphore,
     tls: EdgeTls,
     clock: Arc<dyn Clock>,
