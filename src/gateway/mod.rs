@@ -287,6 +287,10 @@ impl Gateway {
             Ok(Err(_)) if exchange.is_too_large() => Code::BodyTooLarge.into(),
             // No news of the upstream, and nothing that anybody should look into.
             Ok(Err(error @ ProxyError::Client)) => error.into(),
+            Ok(Err(error)) if error.is_at_will() => {
+                record.note_cause(&error);
+                error.into()
+            }
             Ok(Err(error)) => {
                 record.log_failure(&error);
                 error.into()

@@ -151,7 +151,7 @@ impl Record {
         }
     }
 
-    /// The upstream has failed, for the reason that `error` tells.
+    /// Why the upstream gave no answer, or not the whole of it.
     pub(super) fn note_cause(&mut self, error: &(dyn Error + 'static)) {
         let mut text = with_causes(error);
         // A service over HTTP/2 may say goodbye in as many words as it likes.

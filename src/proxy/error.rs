@@ -114,6 +114,21 @@ pub enum Misfit {
     },
 }
 
+impl ProxyError {
+    /// Whether any client can bring it about as often as it likes, without a server being asked: too large a
+    /// head. It is no news of the upstream, whose failures it would keep out of the log.
+    #[must_use]
+    pub const fn is_at_will(&self) -> bool {
+        matches!(
+            self,
+            Self::Misfit {
+                source: Misfit::TooLarge { .. },
+                ..
+            }
+        )
+    }
+}
+
 impl From<ProxyError> for ApiError {
     fn from(error: ProxyError) -> Self {
         let code = match error {
@@ -159,6 +174,7 @@ mod tests {
                 server,
                 source,
             };
+            assert_eq!(error.is_at_will(), code == Code::HeadTooLarge);
             assert_eq!(ApiError::from(error).code, code);
         }
     }

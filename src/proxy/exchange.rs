@@ -32,6 +32,8 @@ pub struct Exchange {
     waiting: Cell<Waiting>,
     /// How the client keeps up with sending its request, for as long as somebody reads it.
     giving: Cell<Pace>,
+    /// How long it has kept the server waiting for more of its request, all ended waits together.
+    kept_waiting: Cell<Duration>,
     /// How it keeps up with taking the answer.
     taking: Cell<Pace>,
     /// Whether it is a call by gRPC: its messages may be few and far between.
@@ -71,6 +73,7 @@ impl Exchange {
             is_clients_end: Cell::new(false),
             waiting: Cell::new(Waiting::Nobody),
             giving: Cell::new(Pace::FREE),
+            kept_waiting: Cell::new(Duration::ZERO),
             taking: Cell::new(Pace::FREE),
             is_call: Cell::new(false),
             is_parting: Cell::new(false),
@@ -137,8 +140,16 @@ impl Exchange {
         if is_asked {
             with(&self.giving, |pace| pace.still_wait(Instant::now()));
         } else if self.is_client_asked() {
-            with(&self.giving, |pace| pace.go_on(Instant::now));
+            let waited = with(&self.giving, |pace| pace.go_on(Instant::now));
+            let kept_waiting = self.kept_waiting.get().saturating_add(waited);
+            self.kept_waiting.set(kept_waiting);
         }
+    }
+
+    /// It is sent once more: whoever takes it now has waited for nobody yet.
+    pub(super) fn begin_anew(&self) {
+        self.ask_client(false);
+        self.kept_waiting.set(Duration::ZERO);
     }
 
     /// Whether a server that says nothing may only be waiting for the client.
@@ -147,10 +158,14 @@ impl Exchange {
     }
 
     /// Whether a server that gives up now may have lost its patience with the client, which owes it the rest
-    /// of its request: what clients do must not count against it. One that gives up while the client keeps
-    /// up has failed.
+    /// of its request: what clients do must not count against it. All waits count, whatever the client sent
+    /// between them: many servers bound the whole request. One that gives up at once has failed.
     pub(super) fn has_tried_patience(&self) -> bool {
-        self.is_client_asked() && self.giving.get().is_behind(Instant::now(), PATIENCE)
+        if !self.is_client_asked() {
+            return false;
+        }
+        let now_waited = self.giving.get().waited(Instant::now());
+        self.kept_waiting.get().saturating_add(now_waited) >= PATIENCE
     }
 
     /// Whether the client is too slow with its request while it is being answered. Before that a deadline
@@ -291,6 +306,6 @@ fn with<T>(pace: &Cell<Pace>, work: impl FnOnce(&mut Pace) -> T) -> T {
     done
 }
 
-/// How far a client may be behind `min_rate` before what its server does may be its doing. Servers that
+/// How long a client must have been waited for before what its server does may be its doing. Servers that
 /// give up on slow clients wait for some seconds at least.
 const PATIENCE: Duration = Duration::from_secs(2);

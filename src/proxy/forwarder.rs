@@ -268,6 +268,7 @@ impl Sending<'_> {
                 }
             }
             reader.begin_anew();
+            self.exchange.begin_anew();
         }
     }
 

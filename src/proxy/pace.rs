@@ -59,19 +59,14 @@ impl Pace {
         }
     }
 
-    /// Whether it was waited for so much longer than its bytes account for, or for the whole grace.
-    #[must_use]
-    pub fn is_behind(&self, now: Instant, span: Duration) -> bool {
-        let owed = self.grace.saturating_sub(self.left);
-        owed.saturating_add(self.waited(now)) >= span.min(self.grace)
-    }
-
-    /// It is waited for no longer. Where it was not, nobody asks for the time.
-    pub fn go_on(&mut self, now: impl FnOnce() -> Instant) {
-        if let Some(since) = self.since.take() {
-            let waited = now().saturating_duration_since(since);
-            self.left = self.left.saturating_sub(waited);
-        }
+    /// It is waited for no longer: how long it was. Where it was not, nobody asks for the time.
+    pub fn go_on(&mut self, now: impl FnOnce() -> Instant) -> Duration {
+        let Some(since) = self.since.take() else {
+            return Duration::ZERO;
+        };
+        let waited = now().saturating_duration_since(since);
+        self.left = self.left.saturating_sub(waited);
+        waited
     }
 
     /// It has sent or taken so many bytes.
@@ -87,7 +82,9 @@ impl Pace {
         self.left = self.left.saturating_add(earned).min(self.grace);
     }
 
-    fn waited(&self, now: Instant) -> Duration {
+    /// How long it is waited for by now, this time.
+    #[must_use]
+    pub fn waited(&self, now: Instant) -> Duration {
         self.since
             .map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
@@ -136,24 +133,17 @@ mod tests {
     }
 
     #[test]
-    fn who_was_waited_for_longer_than_its_bytes_account_for_is_behind() {
-        let (mut pace, mut now) = (Pace::new(100, MINUTE), Instant::now());
+    fn each_wait_is_told_whatever_was_sent() {
+        let (mut pace, now) = (Pace::new(100, MINUTE), Instant::now());
         let second = Duration::from_secs(1);
-        after(&mut pace, &mut now, second, 100);
-        assert!(!pace.is_behind(now, second), "a second for 100 bytes");
-        after(&mut pace, &mut now, second / 2, 1);
-        assert!(!pace.is_behind(now, second));
+        assert_eq!(pace.waited(now), Duration::ZERO);
         pace.wait(now);
-        assert!(!pace.is_behind(now + second / 4, second));
-        assert!(pace.is_behind(now + second, second));
-        pace.go_on(|| now + second);
-        assert!(pace.is_behind(now + second, second));
         pace.moved(1_000);
-        assert!(!pace.is_behind(now + second, second));
-
-        let mut short = Pace::new(100, second / 2);
-        short.wait(now);
-        assert!(short.is_behind(now + second / 2, second), "all its grace");
+        pace.still_wait(now + second);
+        assert_eq!(pace.waited(now + second * 2), second * 2);
+        assert_eq!(pace.go_on(|| now + second * 3), second * 3);
+        assert_eq!(pace.waited(now + second * 4), Duration::ZERO);
+        assert_eq!(pace.go_on(|| now + second * 4), Duration::ZERO);
     }
 
     #[test]

@@ -150,12 +150,14 @@ impl Upload {
     /// When that cannot be, which takes trailers without a body.
     pub(super) fn head_alone(&mut self) -> Result<&[u8], UploadError> {
         let data = std::mem::take(&mut self.batch.data);
-        if self.is_last && !self.is_bodyless() && data.is_empty() {
+        let end = memmem::find(&self.batch.front, b"\r\n\r\n");
+        let end = end.map_or(self.batch.front.len(), |at| at + 4);
+        let behind = self.batch.front.get(end..).unwrap_or_default();
+        // Of an empty body nothing needs to come back: whoever asks for it again is told that it has ended.
+        if self.is_last && data.is_empty() && !matches!(behind, b"" | b"0\r\n\r\n") {
             return Err(UploadError::Client);
         }
         self.batch.tail = b"";
-        let end = memmem::find(&self.batch.front, b"\r\n\r\n");
-        let end = end.map_or(self.batch.front.len(), |at| at + 4);
         self.batch.front.truncate(end);
         self.put_back(data);
         Ok(&self.batch.front)
@@ -279,5 +281,68 @@ impl Upload {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use http_body::Frame;
+
+    use super::*;
+    use crate::http::{ClientBody, ClientBodyError};
+    use crate::proxy::Exchange;
+    use crate::revocation::Watch;
+
+    /// Nothing but trailers.
+    struct Trailers(Option<HeaderMap>);
+
+    impl Body for Trailers {
+        type Data = Bytes;
+        type Error = ClientBodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, ClientBodyError>>> {
+            Poll::Ready(self.0.take().map(|trailers| Ok(Frame::trailers(trailers))))
+        }
+    }
+
+    const HEAD: &[u8] = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    /// A request whose body, in chunks and without data, was taken for an HTTP/1.1 connection already.
+    fn taken(trailers: Option<HeaderMap>) -> Upload {
+        let exchange = Exchange::new(&Watch::new(), None);
+        let body = ClientBody::http1(Trailers(trailers));
+        let body = RequestBody::new(body, exchange, Duration::MAX);
+        let mut upload = Upload::new(HEAD.to_vec(), body, BodyFraming::Chunked, false);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(upload.poll_body(&mut cx), Poll::Ready(Ok(()))));
+        assert!(upload.is_last && upload.batch.front.len() > HEAD.len());
+        upload
+    }
+
+    #[test]
+    fn an_empty_body_in_chunks_may_go_over_http2_after_all() {
+        let mut upload = taken(None);
+        assert_eq!(upload.head_alone().unwrap(), HEAD);
+        let mut cx = Context::from_waker(Waker::noop());
+        let piece = upload.poll_piece(&mut cx);
+        assert!(matches!(piece, Poll::Ready(Ok(Piece::End))), "{piece:?}");
+
+        // And back again.
+        let mut upload = upload.unprocessed(Bytes::new());
+        assert!(upload.poll_body(&mut cx).is_ready());
+        assert_eq!(upload.batch.front, [HEAD, b"0\r\n\r\n"].concat());
+    }
+
+    #[test]
+    fn trailers_that_were_written_in_lines_cannot_go_over_http2() {
+        let name = http::HeaderName::from_static("checksum");
+        let trailers = HeaderMap::from_iter([(name, http::HeaderValue::from_static("abc"))]);
+        assert!(taken(Some(trailers)).head_alone().is_err());
     }
 }

@@ -12,6 +12,7 @@ use crate::support::http2::Http2;
 use crate::support::http2_service::{Http2Service, head};
 use crate::support::message::Call;
 use crate::support::service::{Scripted, reset};
+use crate::support::setup::Setup;
 use crate::support::world::World;
 
 /// Longer than any server's patience is taken to be at the least. That span is the promise, so it must pass.
@@ -73,6 +74,33 @@ async fn a_server_that_waits_for_a_client_in_vain_has_not_failed() {
         keep_it_waiting().await;
         // As services do that have waited long enough.
         upstream.send(words).await;
+        drop(upstream);
+        wire.rest().await;
+
+        was_left_alone(&world, service.address, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_gives_up_on_a_client_which_keeps_pace_has_not_failed() {
+    // By either rate a byte now and then is enough.
+    for lines in ["min_rate = \"1B\"", "min_rate = \"0B\""] {
+        let service = Scripted::start().await;
+        let ejection = "[upstreams.service.ejection]\nfailures = 1";
+        let setup = Setup::new()
+            .server(lines)
+            .upstream_of("service", &[service.address], ejection)
+            .route("/", "service", "public = true");
+        let world = setup.start_empty().await;
+        let mut wire = world.wire().await;
+
+        let mut upstream = service.half_a_request(&mut wire).await;
+        // Each wait is short, and all of them together are longer than any patience is taken to be.
+        for piece in ["w", "o", "r"] {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            wire.send(piece).await;
+            assert_eq!(upstream.exactly(1).await.unwrap(), piece);
+        }
         drop(upstream);
         wire.rest().await;
 
