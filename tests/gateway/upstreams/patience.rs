@@ -11,7 +11,7 @@ use super::{beside_another, gateway_before, was_left_alone};
 use crate::support::http2::Http2;
 use crate::support::http2_service::{Http2Service, head};
 use crate::support::message::Call;
-use crate::support::service::{Scripted, reset};
+use crate::support::service::{Scripted, Service, reset};
 use crate::support::setup::Setup;
 use crate::support::world::World;
 
@@ -86,10 +86,13 @@ async fn a_server_that_gives_up_on_a_client_which_keeps_pace_has_not_failed() {
     // By either rate a byte now and then is enough.
     for lines in ["min_rate = \"1B\"", "min_rate = \"0B\""] {
         let service = Scripted::start().await;
-        let ejection = "[upstreams.service.ejection]\nfailures = 1";
+        // The only server of an upstream is never left alone.
+        let other = Service::echo().await;
+        let servers = [service.address, other.address];
+        let ejection = "balance = \"round_robin\"\n[upstreams.service.ejection]\nfailures = 1";
         let setup = Setup::new()
             .server(lines)
-            .upstream_of("service", &[service.address], ejection)
+            .upstream_of("service", &servers, ejection)
             .route("/", "service", "public = true");
         let world = setup.start_empty().await;
         let mut wire = world.wire().await;
