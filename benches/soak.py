@@ -43,8 +43,8 @@ forgot_per_address = "1000000 per 1m"
 forgot_per_account = "1000000 per 1m"
 """
 USERS = 4
-# KiB that the allocator may keep, and connections kept to the service.
-MEMORY, DESCRIPTORS = 16 * 1024, 24
+# KiB that the allocator may keep and the store's own cache of 16 MiB; connections kept to the service.
+MEMORY, DESCRIPTORS = (16 + 16) * 1024, 24
 
 
 class User:

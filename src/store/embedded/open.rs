@@ -11,8 +11,9 @@ use super::fault::{Fault, is_full};
 use super::place::{Draft, Existing};
 use super::tables::{FORMAT, Meta, Tables};
 
-/// redb's own default is 1 GiB, which a gateway has better uses for.
-const CACHE_BYTES: usize = 64 << 20;
+/// redb's own default is 1 GiB, which a gateway has better uses for: what it asks for often it keeps itself, and the
+/// system keeps the rest of the file.
+const CACHE_BYTES: usize = 16 << 20;
 
 /// Why a store's file cannot be opened.
 #[derive(Debug, thiserror::Error)]
