@@ -35,11 +35,13 @@ fn every_bound_that_is_promised_is_the_one_that_holds() {
     assert!(set > 20 && fixed > 10, "{set} and {fixed} rows were held");
 }
 
-/// The value of a constant, which is a product of numbers.
+/// The value of a constant, which is a product of numbers, or a span in milliseconds.
 fn constant(source: &str, name: &str) -> u64 {
     let (_, from) = source.split_once(&format!("const {name}: ")).unwrap();
     let (_, from) = from.split_once(" = ").unwrap();
     let (value, _) = from.split_once(';').unwrap();
+    let span = value.strip_prefix("Duration::from_millis(");
+    let value = span.map_or(value, |span| span.trim_end_matches(')'));
     let factors = value.replace('_', "");
     let factors = factors
         .split('*')
@@ -47,8 +49,9 @@ fn constant(source: &str, name: &str) -> u64 {
     factors.map(Result::unwrap).product()
 }
 
-/// A number, or a size in KiB.
+/// A number, a size in KiB, or a span in milliseconds.
 fn number(text: &str) -> u64 {
+    let text = text.trim_end_matches(" ms");
     match text.strip_suffix(" KiB") {
         Some(size) => size.parse::<u64>().unwrap() * 1024,
         None => text.parse().unwrap(),
