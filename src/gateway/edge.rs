@@ -81,10 +81,9 @@ impl Gateway {
             .as_mut()
             .map_or(&mut none, |edge| &mut edge.fields);
         let (route, client) = (record.route, record.client);
-        if limits.counts_addresses(route) {
-            // Boxed: the futures around it need no room for it where nothing is counted.
-            Box::pin(limits.admit_address(route, client, record.began, fields)).await?;
-        }
+        limits
+            .admit_address(route, client, record.began, fields)
+            .await?;
         let Some(cors) = cors else {
             return Ok(None);
         };
@@ -101,18 +100,16 @@ impl Gateway {
         admission: Option<&Admission>,
         record: &mut Record,
     ) -> Result<(), ApiError> {
-        let limits = &self.shared.limits;
-        if !limits.counts(record.route) {
-            return Ok(());
-        }
         let principal = admission.map(Admission::principal);
         let mut none = RateFields::default();
         let fields = record
             .edge
             .as_mut()
             .map_or(&mut none, |edge| &mut edge.fields);
-        // Boxed, as in `meet`.
-        Box::pin(limits.admit(record.route, principal, record.began, fields)).await
+        let limits = &self.shared.limits;
+        limits
+            .admit(record.route, principal, record.began, fields)
+            .await
     }
 
     /// Says in an answer what is said in every one of its route.

@@ -97,18 +97,6 @@ impl Limits {
         }
     }
 
-    /// Whether [`Self::admit_address`] counts anything.
-    pub(super) fn counts_addresses(&self, route: usize) -> bool {
-        let limits = self.by_route.get(route);
-        limits.is_some_and(|limits| !limits.before.is_empty())
-    }
-
-    /// Whether [`Self::admit`] counts anything.
-    pub(super) fn counts(&self, route: usize) -> bool {
-        let limits = self.by_route.get(route);
-        limits.is_some_and(|limits| !limits.after.is_empty())
-    }
-
     /// Counts a request from `client` before its credential is looked at. `route` is its place in the
     /// order of the file; the next one stands for the gateway's own endpoints.
     ///
@@ -138,7 +126,7 @@ impl Limits {
             *last = matches!(network, Network::V4(_)).into();
         }
         let subject = |_| Some(Subject::Address(subject));
-        self.take(limits, subject, at, fields).await
+        Box::pin(self.take(limits, subject, at, fields)).await
     }
 
     /// Counts a request of `principal`, who may make it.
@@ -166,10 +154,12 @@ impl Limits {
             Per::Route => Some(Subject::Route),
             _ => subject(per),
         };
-        self.take(limits, subject, at, fields).await
+        Box::pin(self.take(limits, subject, at, fields)).await
     }
 
     /// Takes one from each limit, or from none when one is used up.
+    ///
+    /// To be boxed: the futures around it need no room for it where nothing is counted.
     async fn take(
         &self,
         limits: &[Arc<Counted>],

@@ -117,9 +117,10 @@ impl Exchange {
     /// Whom it waits for; the upstream, once it has had all its time.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
-        match self.end.get() {
-            Some(end) if end <= Instant::now() => Waiting::Answer,
-            _ => self.waiting.get(),
+        if self.is_past() {
+            Waiting::Answer
+        } else {
+            self.waiting.get()
         }
     }
 
@@ -193,8 +194,7 @@ impl Exchange {
     /// The deadline has passed: the server's failure when it was the one to move and had the time that the
     /// configuration gives it.
     pub fn too_late(&self) {
-        let is_past = self.end.get().is_some_and(|end| end <= Instant::now());
-        if is_past && self.is_clients_end.get() {
+        if self.is_clients_end.get() && self.is_past() {
             return;
         }
         if matches!(self.waiting.get(), Waiting::Head | Waiting::Answer) && !self.is_client_asked()
@@ -207,9 +207,13 @@ impl Exchange {
     /// the deadline itself.
     #[must_use]
     pub fn is_clients_delay(&self) -> bool {
-        let is_past = self.end.get().is_some_and(|end| end <= Instant::now());
-        (is_past && self.is_clients_end.get())
+        (self.is_clients_end.get() && self.is_past())
             || matches!(self.waiting.get(), Waiting::Request | Waiting::Client)
+    }
+
+    /// Whether it has had all its time.
+    fn is_past(&self) -> bool {
+        self.end.get().is_some_and(|end| end <= Instant::now())
     }
 
     /// It must be over within `span` from now, whoever moves.

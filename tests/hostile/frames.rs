@@ -129,7 +129,7 @@ pub fn request(fields: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> Vec<u8> {
     frame(HEADERS, WHOLE, 1, &block(fields))
 }
 
-/// A block as a request's head on stream 1, in as many frames as it needs.
+/// A block as the head of a message without a body, on stream 1, in as many frames as it needs.
 pub fn head(block: &[u8]) -> Vec<u8> {
     let pieces: Vec<_> = block.chunks(16_384).collect();
     let pieces = pieces.iter().enumerate().map(|(at, piece)| {

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::ask::all;
 use crate::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PUSH_PROMISE, RST_STREAM,
-    SETTINGS, WHOLE, WINDOW_UPDATE, block, frame,
+    SETTINGS, WHOLE, WINDOW_UPDATE, block, frame, head,
 };
 use crate::stage::tell;
 use crate::support::message::{Answer, Call};
@@ -98,20 +98,7 @@ fn endless(frames: usize, size: usize) -> Vec<u8> {
 
 fn large(bytes: usize) -> Vec<u8> {
     let value = "x".repeat(bytes);
-    let block = block(&[(":status", "200"), ("x-large", &value)]);
-    let pieces: Vec<_> = block.chunks(16_384).collect();
-    let frames = pieces.iter().enumerate().map(|(at, piece)| {
-        let last = if at + 1 == pieces.len() {
-            END_HEADERS
-        } else {
-            0
-        };
-        match at {
-            0 => frame(HEADERS, END_STREAM | last, 1, piece),
-            _ => frame(CONTINUATION, last, 1, piece),
-        }
-    });
-    frames.flatten().collect()
+    head(&block(&[(":status", "200"), ("x-large", &value)]))
 }
 
 fn interim(count: usize) -> Vec<u8> {

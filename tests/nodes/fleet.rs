@@ -31,6 +31,9 @@ pub const MAX_STALENESS: Duration = Duration::from_secs(2);
 /// What a revocation may take to every node while all is well, on a machine that is busy with tests.
 pub const PROMPT: Duration = Duration::from_secs(1);
 
+/// A limit that all nodes keep together. A batch is a tenth of the burst.
+pub const FIFTY_AT_ONCE: &str = "[[limits]]\nper = \"principal\"\nrate = \"1 per 1h\"\nburst = 50";
+
 impl Fleet {
     /// So many nodes on the Redis server at this address.
     pub async fn of(count: usize, redis: SocketAddr) -> Self {
@@ -85,6 +88,12 @@ impl Fleet {
             .plain()
             .store(&format!("url = \"redis://{redis}\"\n{}", self.store))
             .toml(&sessions)
+    }
+
+    /// Two nodes more, with these lines in their configuration.
+    pub async fn two_with(&self, redis: SocketAddr, lines: &str) -> [World; 2] {
+        let node = async || self.setup(redis).toml(lines).start_empty().await;
+        [node().await, node().await]
     }
 
     /// A node more, which reaches the store at this address, with a service whose every byte the test decides.

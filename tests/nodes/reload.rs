@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::fleet::{Fleet, at};
+use crate::fleet::{FIFTY_AT_ONCE, Fleet, at};
 use crate::redis_server::RedisServer;
 use crate::support::message::Call;
 use crate::support::reloading::{add, exchange};
@@ -98,12 +98,7 @@ async fn what_began_before_a_reload_is_cut_by_another_node_as_ever() {
 async fn a_limit_that_stays_is_kept_together_with_the_others() {
     let redis = RedisServer::start();
     let fleet = Fleet::of(1, at(&redis)).await;
-    // A batch is a tenth of the burst.
-    let limit = "[[limits]]\nper = \"principal\"\nrate = \"1 per 1h\"\nburst = 50";
-    let mut nodes = Vec::new();
-    for _ in 0..2 {
-        nodes.push(fleet.setup(at(&redis)).toml(limit).start_empty().await);
-    }
+    let nodes = fleet.two_with(at(&redis), FIFTY_AT_ONCE).await;
     let call = Call::get("/x").bearer(&fleet.administrator().token);
     let sent = async |node: &World, count: usize| {
         let mut wire = node.wire().await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::fleet::{Fleet, at, replica_of};
+use crate::fleet::{FIFTY_AT_ONCE, Fleet, at, replica_of};
 use crate::redis_server::{RedisServer, until_following};
 use crate::support::message::Call;
 use crate::support::node::command;
@@ -17,10 +17,7 @@ async fn the_log_in_brake_counts_attempts_on_all_nodes() {
     let fleet = Fleet::of(1, at(&redis)).await;
     let brake = "[login]\nper_account_and_address = \"4 per 1h\"\nper_address = \"1000 per 1m\"\n\
                  per_account = \"1000 per 1m\"\n";
-    let mut nodes = Vec::new();
-    for _ in 0..2 {
-        nodes.push(fleet.setup(at(&redis)).toml(brake).start_empty().await);
-    }
+    let nodes = fleet.two_with(at(&redis), brake).await;
     let body = json!({"email": "nobody@example.com", "password": "wrong password"});
     let call = Call::post("/api/auth/login").json(&body);
 
@@ -36,12 +33,7 @@ async fn the_log_in_brake_counts_attempts_on_all_nodes() {
 async fn a_limit_is_passed_by_no_more_than_a_batch_of_each_node() {
     let redis = RedisServer::start();
     let fleet = Fleet::of(1, at(&redis)).await;
-    // A batch is a tenth of the burst.
-    let limit = "[[limits]]\nper = \"principal\"\nrate = \"1 per 1h\"\nburst = 50";
-    let mut nodes = Vec::new();
-    for _ in 0..2 {
-        nodes.push(fleet.setup(at(&redis)).toml(limit).start_empty().await);
-    }
+    let nodes = fleet.two_with(at(&redis), FIFTY_AT_ONCE).await;
     let call = Call::get("/x").bearer(&fleet.administrator().token);
     let sent = async |node: &World| {
         let mut wire = node.wire().await;

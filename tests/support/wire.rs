@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -9,6 +10,9 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::message::{Answer, Call, Fields, Request};
 use super::within;
+
+/// Who takes nothing for so long is stalled. A slow machine makes the tests weaker, not fail.
+const STUCK: Duration = Duration::from_secs(1);
 
 /// A connection of a client or of an upstream.
 pub struct Wire {
@@ -92,6 +96,17 @@ impl Wire {
             self.io.flush().await
         };
         within("the other side to take bytes", sent).await
+    }
+
+    /// Sends until the other side takes no more; answers how many bytes went at least.
+    pub async fn flood(&mut self) -> usize {
+        let piece = vec![7; 65_536];
+        let mut sent = 0;
+        while let Ok(taken) = tokio::time::timeout(STUCK, self.try_send(&piece)).await {
+            taken.unwrap();
+            sent += piece.len();
+        }
+        sent
     }
 
     /// Says that nothing more will be sent.

@@ -1,12 +1,22 @@
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::support::message::Call;
 use crate::support::service::Service;
 use crate::support::setup::Setup;
-use crate::support::world::Version;
+use crate::support::world::{Version, World};
 
 const WITH_TRAILERS: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\
                              Trailer: Checksum\r\n\r\n2\r\nok\r\n0\r\nChecksum: abc\r\n\r\n";
+
+/// A call by a client that takes trailers.
+fn with_te(world: &World, version: Version) -> Call {
+    let call = world.by_administrator("GET", "/x").header("TE", "trailers");
+    match version {
+        Version::Http1 => call.header("Connection", "TE"),
+        Version::Http2 => call,
+    }
+}
 
 #[tokio::test]
 async fn trailers_of_an_answer_arrive() {
@@ -15,11 +25,7 @@ async fn trailers_of_an_answer_arrive() {
 
     for version in Version::ALL {
         let mut client = world.client(version).await;
-        let call = world.by_administrator("GET", "/x").header("TE", "trailers");
-        let call = match version {
-            Version::Http1 => call.header("Connection", "TE"),
-            Version::Http2 => call,
-        };
+        let call = with_te(&world, version);
 
         let answer = client.call(&call).await.expect(200);
         assert_eq!(answer.body, "ok");
@@ -82,11 +88,7 @@ async fn trailers_of_an_answer_arrive_without_what_no_head_would_have() {
 
         for version in Version::ALL {
             let mut client = world.client(version).await;
-            let call = world.by_administrator("GET", "/x").header("TE", "trailers");
-            let call = match version {
-                Version::Http1 => call.header("Connection", "TE"),
-                Version::Http2 => call,
-            };
+            let call = with_te(&world, version);
 
             let answer = client.call(&call).await.expect(200);
             assert_eq!(answer.body, "ok");

@@ -1,7 +1,5 @@
 //! A client that reads nothing is cut as well, with every buffer on the way full.
 
-use std::time::Duration;
-
 use crate::support::accounts::Key;
 use crate::support::message::Call;
 use crate::support::service::Scripted;
@@ -9,22 +7,6 @@ use crate::support::setup::Setup;
 use crate::support::websocket::{BINARY, frame, upgrade};
 use crate::support::wire::{End, Wire};
 use crate::support::world::World;
-
-/// Who takes nothing for so long is stalled. A slow machine makes the tests weaker, not fail.
-const STUCK: Duration = Duration::from_secs(1);
-
-/// Sends until nobody takes more; answers how many bytes went at least.
-async fn flood(upstream: &mut Wire) -> usize {
-    let piece = vec![7; 65_536];
-    let mut sent = 0;
-    loop {
-        match tokio::time::timeout(STUCK, upstream.try_send(&piece)).await {
-            Ok(taken) => taken.unwrap(),
-            Err(_) => return sent,
-        }
-        sent += piece.len();
-    }
-}
 
 async fn is_cut(mut client: Wire, mut upstream: Wire, sent: usize) {
     // The gateway lets the service go although the client has taken nothing yet.
@@ -47,7 +29,7 @@ async fn a_download_that_nobody_reads_is_reset() {
     upstream
         .send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
         .await;
-    let sent = flood(&mut upstream).await;
+    let sent = upstream.flood().await;
     world.revoke(&key).await;
 
     is_cut(client, upstream, sent).await;
@@ -66,7 +48,7 @@ async fn a_websocket_that_nobody_reads_is_reset() {
     client.upgraded().await;
     let huge = frame(BINARY, &vec![7; 100_000_000]);
     upstream.send(&huge[..100]).await;
-    let sent = flood(&mut upstream).await;
+    let sent = upstream.flood().await;
     world.revoke(&key).await;
 
     is_cut(client, upstream, sent).await;
@@ -84,7 +66,7 @@ async fn a_stream_on_a_connection_that_nobody_reads_is_cancelled() {
     upstream
         .send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
         .await;
-    let sent = flood(&mut upstream).await;
+    let sent = upstream.flood().await;
     world.revoke(&key).await;
 
     upstream.rest().await;
