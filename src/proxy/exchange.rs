@@ -36,6 +36,8 @@ pub struct Exchange {
     kept_waiting: Cell<Duration>,
     /// How it keeps up with taking the answer.
     taking: Cell<Pace>,
+    /// How long it has held the answer up, all ended waits together.
+    held_up: Cell<Duration>,
     /// Whether it is a call by gRPC: its messages may be few and far between.
     is_call: Cell<bool>,
     is_parting: Cell<bool>,
@@ -75,6 +77,7 @@ impl Exchange {
             giving: Cell::new(Pace::FREE),
             kept_waiting: Cell::new(Duration::ZERO),
             taking: Cell::new(Pace::FREE),
+            held_up: Cell::new(Duration::ZERO),
             is_call: Cell::new(false),
             is_parting: Cell::new(false),
             is_over: Cell::new(false),
@@ -141,9 +144,7 @@ impl Exchange {
         if is_asked {
             with(&self.giving, |pace| pace.still_wait(Instant::now()));
         } else if self.is_client_asked() {
-            let waited = with(&self.giving, |pace| pace.go_on(Instant::now));
-            let kept_waiting = self.kept_waiting.get().saturating_add(waited);
-            self.kept_waiting.set(kept_waiting);
+            count_wait(&self.giving, &self.kept_waiting);
         }
     }
 
@@ -159,14 +160,17 @@ impl Exchange {
     }
 
     /// Whether a server that gives up now may have lost its patience with the client, which owes it the rest
-    /// of its request: what clients do must not count against it. All waits count, whatever the client sent
-    /// between them: many servers bound the whole request. One that gives up at once has failed.
+    /// of its request or did not take its answer: what clients do must not count against it. All waits count,
+    /// whatever came or went between them: many servers bound the whole. One that gives up at once has failed.
     pub(super) fn has_tried_patience(&self) -> bool {
-        if !self.is_client_asked() {
-            return false;
+        let mut waited = self.held_up.get();
+        if self.is_client_asked() {
+            let now_waited = self.giving.get().waited(Instant::now());
+            waited = waited
+                .saturating_add(self.kept_waiting.get())
+                .saturating_add(now_waited);
         }
-        let now_waited = self.giving.get().waited(Instant::now());
-        self.kept_waiting.get().saturating_add(now_waited) >= PATIENCE
+        waited >= PATIENCE
     }
 
     /// Whether the client is too slow with its request while it is being answered. Before that a deadline
@@ -247,6 +251,15 @@ impl Exchange {
         self.is_call.set(is_call);
     }
 
+    /// The client takes no more of the answer for now, or does again; somebody else sees to its deadline.
+    pub fn hold_up(&self, is_held_up: bool) {
+        if is_held_up {
+            with(&self.taking, |pace| pace.still_wait(Instant::now()));
+        } else {
+            count_wait(&self.taking, &self.held_up);
+        }
+    }
+
     /// The client has taken so many bytes.
     pub fn moved(&self, bytes: usize) {
         with(&self.taking, |pace| pace.moved(bytes));
@@ -262,14 +275,12 @@ impl Exchange {
 
     /// It waits for `whom` from now on, and `span` at the most.
     pub fn wait_for(&self, whom: Waiting, span: Duration) {
+        count_wait(&self.taking, &self.held_up);
         let left = match whom {
             Waiting::Client => with(&self.taking, |pace| pace.wait(Instant::now())),
             Waiting::Request if !self.is_call.get() => self.giving.get().remaining(Instant::now()),
             Waiting::Nobody | Waiting::Request | Waiting::Head | Waiting::Answer => Duration::MAX,
         };
-        if whom != Waiting::Client {
-            with(&self.taking, |pace| pace.go_on(Instant::now));
-        }
         let span = span.min(left);
         self.waiting.set(whom);
         self.watched.set_deadline(self.at_most(span));
@@ -287,7 +298,7 @@ impl Exchange {
         // Whoever gives the answer on asks for no more of the request meanwhile.
         self.ask_client(false);
         if self.waiting.replace(Waiting::Nobody) != Waiting::Nobody {
-            with(&self.taking, |pace| pace.go_on(Instant::now));
+            count_wait(&self.taking, &self.held_up);
             match self.end.get() {
                 Some(_) => self.watched.set_deadline(self.at_most(Duration::MAX)),
                 None => self.watched.clear_deadline(),
@@ -308,6 +319,12 @@ fn with<T>(pace: &Cell<Pace>, work: impl FnOnce(&mut Pace) -> T) -> T {
     let done = work(&mut changed);
     pace.set(changed);
     done
+}
+
+/// The client is waited for no longer; adds how long it was to `sum`.
+fn count_wait(pace: &Cell<Pace>, sum: &Cell<Duration>) {
+    let waited = with(pace, |pace| pace.go_on(Instant::now));
+    sum.set(sum.get().saturating_add(waited));
 }
 
 /// How long a client must have been waited for before what its server does may be its doing. Servers that

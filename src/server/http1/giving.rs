@@ -55,7 +55,10 @@ impl Giving {
                 // What came before need not wait for what comes next.
                 let mut connection = connection.borrow_mut();
                 match connection.poll_out(cx)? {
-                    Poll::Pending => self.is_writing = true,
+                    Poll::Pending => {
+                        self.is_writing = true;
+                        self.hold_up(true);
+                    }
                     Poll::Ready(()) => {
                         if connection.is_broken() || connection.poll_gone(cx).is_ready() {
                             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -65,11 +68,20 @@ impl Giving {
                 return Poll::Pending;
             }
             self.is_writing = true;
-            ready!(connection.borrow_mut().poll_out(cx))?;
+            let is_out = connection.borrow_mut().poll_out(cx);
+            self.hold_up(is_out.is_pending());
+            ready!(is_out)?;
             self.is_writing = false;
             if self.body.is_none() {
                 return Poll::Ready(Ok(()));
             }
+        }
+    }
+
+    /// The client takes no more of the answer for now, or does again.
+    fn hold_up(&self, is_held_up: bool) {
+        if let Some(body) = &self.body {
+            body.exchange().hold_up(is_held_up);
         }
     }
 

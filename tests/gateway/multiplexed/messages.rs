@@ -1,6 +1,7 @@
 //! What of a request and of an answer passes.
 
 use bytes::Bytes;
+use h2::Reason;
 use http::{HeaderMap, Response};
 
 use super::before;
@@ -271,4 +272,13 @@ async fn a_head_that_is_larger_than_the_service_takes_is_refused_and_others_go_o
     let next = http2.start(&Call::get("/public/next")).await;
     upstream.next().await.answer(ok(""));
     next.answer().await.unwrap().expect(200);
+
+    // What clients did has said nothing of the upstream, and leaves room for what is to be said.
+    let last = http2.start(&Call::get("/public/last")).await;
+    upstream.next().await.reset(Reason::INTERNAL_ERROR);
+    last.answer().await.unwrap().expect(502);
+    let log = &world.node().log;
+    let is_it = |line: &serde_json::Value| line["message"] == "upstream gave no answer";
+    log.wait_for("the cause", is_it).await;
+    assert_eq!(log.json().iter().filter(|line| is_it(line)).count(), 1);
 }

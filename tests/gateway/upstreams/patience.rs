@@ -1,5 +1,5 @@
-//! A client that still owes a part of its request: what the server does meanwhile is its own doing, unless
-//! the client has kept it waiting.
+//! A client that still owes a part of its request, or takes its answer late: what the server does meanwhile is
+//! its own doing, unless the client has kept it waiting.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::http2_service::{Http2Service, head};
 use crate::support::message::Call;
 use crate::support::service::{Scripted, Service, reset};
 use crate::support::setup::Setup;
-use crate::support::world::World;
+use crate::support::world::{Version, World};
 
 /// Longer than any server's patience is taken to be at the least. That span is the promise, so it must pass.
 async fn keep_it_waiting() {
@@ -153,8 +153,7 @@ async fn a_server_that_refuses_before_it_has_read_all_has_not_failed() {
 #[tokio::test]
 async fn a_client_that_breaks_off_its_request_is_no_failure_of_the_server() {
     let service = Scripted::start().await;
-    let lines = "[upstreams.service.ejection]\nfailures = 1";
-    let world = gateway_before(&[service.address], lines).await;
+    let (world, _other) = beside_another(&service, "").await;
     let mut wire = world.wire().await;
 
     wire.send("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -194,6 +193,58 @@ async fn a_server_whose_answer_waits_for_a_client_has_not_failed() {
     incoming.broken_off().await;
 
     was_left_alone(&world, service.address, 0).await;
+}
+
+/// A server that breaks off an answer, which its client takes late, has failed so many times.
+async fn broken_answers_count(is_late: bool, times: u64) {
+    for version in Version::ALL {
+        let service = Scripted::start().await;
+        let (world, _other) = beside_another(&service, "").await;
+        let call = Call::get("/x");
+        let mut wire = world.narrow_wire().await;
+        let mut http2 = world.http2().await;
+        let stream = match version {
+            Version::Http1 => {
+                wire.send(call.bytes()).await;
+                None
+            }
+            Version::Http2 => Some(http2.start(&call).await),
+        };
+        let mut upstream = service.accept().await;
+        upstream.request().await;
+        upstream
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+            .await;
+        let incoming = match stream {
+            None => {
+                wire.head().await;
+                None
+            }
+            Some(stream) => Some(stream.head().await.unwrap()),
+        };
+        if is_late {
+            upstream.flood().await;
+            keep_it_waiting().await;
+        }
+
+        drop(upstream);
+        match incoming {
+            None => drop(wire.rest().await),
+            Some(mut incoming) => drop(incoming.broken_off().await),
+        }
+
+        was_left_alone(&world, service.address, times).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_its_answer_off_has_failed() {
+    broken_answers_count(false, 1).await;
+}
+
+#[tokio::test]
+async fn a_server_that_gives_up_on_a_client_which_takes_nothing_has_not_failed() {
+    broken_answers_count(true, 0).await;
 }
 
 /// A request over HTTP/2 whose body has begun, before two servers that speak it too.
