@@ -183,7 +183,7 @@ impl Record {
     fn write(&self, line: &mut Line<'_>, micros: u64) {
         line.text(field!("request_id"), self.request_id.as_str());
         line.address(field!("client.ip"), self.client);
-        line.text(field!("method"), self.method.as_str());
+        line.word(field!("method"), self.method.as_str());
         // The target's counts where it names one, whatever `Host` says (RFC 9112 §3.2.2).
         let by_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
         if let Some(host) = self.target.host().or_else(by_header) {
@@ -191,14 +191,14 @@ impl Record {
         }
         // The query may hold what is nobody's business.
         line.text(field!("path"), self.target.path());
-        line.text(field!("version"), version(self.version));
+        line.word(field!("version"), version(self.version));
         line.text(field!("route"), self.gateway.route_name(self.route));
         line.number(field!("status"), u64::from(self.status));
         if let Some(code) = self.code {
-            line.text(field!("code"), code.as_str());
+            line.word(field!("code"), code.as_str());
         }
         if let Some(end) = self.end {
-            line.text(field!("end"), end.as_str());
+            line.word(field!("end"), end.as_str());
         }
         if let Some(admission) = &self.admission {
             principal(line, admission);
@@ -276,8 +276,8 @@ impl End {
 
 fn principal(line: &mut Line<'_>, admission: &Admission) {
     let principal = admission.principal();
-    line.text(field!("principal.id"), admission.identity().user_id());
-    line.text(field!("principal.method"), principal.method().as_str());
+    line.word(field!("principal.id"), admission.identity().user_id());
+    line.word(field!("principal.method"), principal.method().as_str());
     if let CredentialId::Key(key) = principal.credential {
         line.plain(field!("key.id"), key);
     }

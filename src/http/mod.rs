@@ -33,6 +33,7 @@ pub mod passing;
 pub mod path;
 pub mod problem;
 pub mod request_id;
+pub mod spare;
 mod values;
 
 pub use body::{ClientBody, ClientBodyError, Http1Body, Http2Body};

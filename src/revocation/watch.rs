@@ -30,11 +30,19 @@ struct Slot {
     is_lasting: bool,
     /// Whether it must see if it still may. Kept apart from the alarm, which another can take the place of.
     is_questioned: bool,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
     /// Whether it stands among the late.
     is_queued: bool,
     alarm: Option<Alarm>,
     waker: Option<Waker>,
+}
+
+/// When a slot is late.
+#[derive(Debug, Clone, Copy)]
+enum Deadline {
+    /// So long after the next look: most are forgotten before it, and nobody has read the clock for them.
+    After(Duration),
+    At(Instant),
 }
 
 /// Why a watched exchange must stop or look up.
@@ -59,8 +67,8 @@ pub struct Watched {
     key: usize,
 }
 
-/// How often deadlines are looked at: a deadline is late by this much at the most, and by the turns of those
-/// that are late with it.
+/// How often deadlines are looked at: one is late by twice this much at the most, and by the turns of those
+/// that are late with it. None is early.
 const TICK: Duration = Duration::from_millis(100);
 /// Of those that are late, so many are woken at once. A thousand slow clients that came together would
 /// all end together, and who asks something meanwhile would wait for every one of them.
@@ -139,8 +147,8 @@ impl Watch {
         let cuts = freshness.cuts();
         let mut late = self.late.borrow_mut();
         for (key, slot) in self.slots.borrow_mut().iter_mut() {
-            if slot.alarm.is_none() && slot.deadline.is_some_and(|end| end <= now) {
-                slot.alarm = Some(Alarm::TimedOut);
+            if slot.is_late(now) {
+                slot.alarm.get_or_insert(Alarm::TimedOut);
             }
             if slot.is_questioned {
                 slot.alarm.get_or_insert(Alarm::Stale);
@@ -181,6 +189,14 @@ impl Watch {
 }
 
 impl Slot {
+    /// Whether its deadline has passed; one that is new begins now.
+    fn is_late(&mut self, now: Instant) -> bool {
+        if let Some(Deadline::After(span)) = self.deadline {
+            self.deadline = now.checked_add(span).map(Deadline::At);
+        }
+        matches!(self.deadline, Some(Deadline::At(end)) if end <= now)
+    }
+
     fn question(&mut self) {
         if !self.is_lasting {
             return;
@@ -240,7 +256,7 @@ impl Watched {
     /// Raises [`Alarm::TimedOut`] after `span` from now; an earlier deadline is forgotten, and so is
     /// an alarm of it that nobody saw.
     pub fn set_deadline(&self, span: Duration) {
-        self.deadline(Instant::now().checked_add(span));
+        self.deadline(Some(Deadline::After(span)));
     }
 
     /// Forgets the deadline.
@@ -292,7 +308,7 @@ impl Watched {
         drop(admission);
     }
 
-    fn deadline(&self, at: Option<Instant>) {
+    fn deadline(&self, at: Option<Deadline>) {
         if let Some(slot) = self.watch.slots.borrow_mut().get_mut(self.key) {
             slot.deadline = at;
             if slot.alarm == Some(Alarm::TimedOut) {

@@ -14,7 +14,7 @@ use crate::domain::Timestamp;
 /// Where access lines go: to a thread that writes them, never in a request's way.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
-    writer: Option<SyncSender<String>>,
+    writer: Option<SyncSender<Vec<u8>>>,
     spare: Spare,
     format: LineFormat,
     dropped: Arc<AtomicU64>,
@@ -22,7 +22,7 @@ pub struct AccessLog {
 
 /// Buffers that were written, to be filled again: memory that is known to the processor's caches.
 #[derive(Debug, Clone, Default)]
-struct Spare(Arc<Mutex<Vec<String>>>);
+struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
 
 /// The thread that writes access lines; it ends when the last [`AccessLog`] and buffer are gone.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub struct AccessWriter(Option<JoinHandle<()>>);
 /// The access lines of one worker, gathered so that writing many costs as little as writing one.
 #[derive(Debug)]
 pub struct AccessBuffer {
-    lines: RefCell<String>,
+    lines: RefCell<Vec<u8>>,
     /// The second that is being written, and how it reads: to write it anew for each line would cost
     /// more than the rest of it.
     second: RefCell<(i64, String)>,
@@ -120,7 +120,7 @@ impl AccessBuffer {
         if second.0 != now.as_secs() {
             *second = (now.as_secs(), format!("{now}Z"));
         }
-        line.text(field!("timestamp"), &second.1);
+        line.word(field!("timestamp"), &second.1);
     }
 
     /// Hands what was gathered to the writer.
@@ -156,12 +156,12 @@ impl AccessWriter {
 }
 
 impl Spare {
-    fn take(&self) -> String {
+    fn take(&self) -> Vec<u8> {
         self.0.lock().pop().unwrap_or_default()
     }
 
     /// Keeps a buffer, unless there are enough or it has grown beyond what lines commonly take.
-    fn put(&self, mut buffer: String) {
+    fn put(&self, mut buffer: Vec<u8>) {
         let mut buffers = self.0.lock();
         if buffers.len() < SPARE_BUFFERS && buffer.capacity() <= 2 * BUFFER_BYTES {
             buffer.clear();
@@ -170,13 +170,13 @@ impl Spare {
     }
 }
 
-fn write_all(buffers: &Receiver<String>, spare: &Spare) {
+fn write_all(buffers: &Receiver<Vec<u8>>, spare: &Spare) {
     for first in buffers {
         for lines in std::iter::once(first).chain(buffers.try_iter()) {
             // Held no longer than for this: the command line prints too.
             let mut out = io::stdout().lock();
             // A reader that went away is no reason to stop serving.
-            let _ = out.write_all(lines.as_bytes());
+            let _ = out.write_all(&lines);
             let _ = out.flush();
             drop(out);
             spare.put(lines);

@@ -1,4 +1,4 @@
-use std::fmt::Write;
+use std::io::Write;
 use std::net::IpAddr;
 
 use crate::domain::AddressText;
@@ -40,16 +40,16 @@ macro_rules! field {
 /// thousand.
 #[derive(Debug)]
 pub struct Line<'a> {
-    buffer: &'a mut String,
+    buffer: &'a mut Vec<u8>,
     format: LineFormat,
     is_first: bool,
 }
 
 impl<'a> Line<'a> {
     /// Begins a line at the end of `buffer`.
-    pub fn begin(buffer: &'a mut String, format: LineFormat) -> Self {
+    pub fn begin(buffer: &'a mut Vec<u8>, format: LineFormat) -> Self {
         if format == LineFormat::Json {
-            buffer.push('{');
+            buffer.push(b'{');
         }
         Self {
             buffer,
@@ -62,10 +62,20 @@ impl<'a> Line<'a> {
     pub fn text(&mut self, name: Field, value: &str) {
         self.name(name);
         if self.format == LineFormat::Text && all(value, is_plain) && !value.is_empty() {
-            self.buffer.push_str(value);
+            self.put(value);
         } else {
             self.quoted(value);
         }
+    }
+
+    /// Adds a field whose value is a word of the gateway's own, or a token: of visible ASCII without quotes,
+    /// backslashes and equals signs. Nobody looks whether it is.
+    pub fn word(&mut self, name: Field, word: &str) {
+        debug_assert!(all(word, is_plain), "no word: {word:?}");
+        self.name(name);
+        self.mark();
+        self.put(word);
+        self.mark();
     }
 
     /// Adds a field whose value is a number.
@@ -78,46 +88,45 @@ impl<'a> Line<'a> {
     pub fn millis(&mut self, name: Field, micros: u64) {
         self.name(name);
         self.digits(micros / 1000);
-        self.buffer.push('.');
         let rest = micros % 1000;
-        for place in [100, 10, 1] {
-            self.buffer.push(char::from(b'0' + low_digit(rest / place)));
-        }
+        let [hundreds, tens, ones] = [100, 10, 1].map(|place| b'0' + low_digit(rest / place));
+        self.buffer.extend_from_slice(&[b'.', hundreds, tens, ones]);
     }
 
     /// Adds a field whose value is an address.
     pub fn address(&mut self, name: Field, address: IpAddr) {
         self.name(name);
-        let quote = if self.format == LineFormat::Json {
-            "\""
-        } else {
-            ""
-        };
-        self.buffer.push_str(quote);
-        self.buffer.push_str(AddressText::of(address).as_str());
-        self.buffer.push_str(quote);
+        self.mark();
+        self.put(AddressText::of(address).as_str());
+        self.mark();
     }
 
     /// Adds a field whose value prints itself and needs no quoting in text: a time, an address.
     pub fn plain(&mut self, name: Field, value: impl std::fmt::Display) {
         self.name(name);
-        let quote = self.format == LineFormat::Json;
-        if quote {
-            self.buffer.push('"');
-        }
-        // Writing to a String cannot fail.
+        self.mark();
+        // Writing to a vector cannot fail.
         let _ = write!(self.buffer, "{value}");
-        if quote {
-            self.buffer.push('"');
-        }
+        self.mark();
     }
 
     /// Ends the line.
-    pub fn end(self) {
-        self.buffer.push_str(match self.format {
+    pub fn end(mut self) {
+        self.put(match self.format {
             LineFormat::Json => "}\n",
             LineFormat::Text => "\n",
         });
+    }
+
+    fn put(&mut self, text: &str) {
+        self.buffer.extend_from_slice(text.as_bytes());
+    }
+
+    /// The quotation mark that stands around each value which is no number in JSON.
+    fn mark(&mut self) {
+        if self.format == LineFormat::Json {
+            self.buffer.push(b'"');
+        }
     }
 
     fn name(&mut self, name: Field) {
@@ -127,58 +136,57 @@ impl<'a> Line<'a> {
         };
         // Nothing stands before the first.
         let from = usize::from(std::mem::replace(&mut self.is_first, false));
-        self.buffer.push_str(name.get(from..).unwrap_or_default());
+        self.put(name.get(from..).unwrap_or_default());
     }
 
     fn digits(&mut self, mut value: u64) {
         let mut digits = [0; 20];
-        let mut length = 0;
-        for digit in &mut digits {
+        let mut first = digits.len();
+        for (at, digit) in digits.iter_mut().enumerate().rev() {
             *digit = b'0' + low_digit(value);
             value /= 10;
-            length += 1;
+            first = at;
             if value == 0 {
                 break;
             }
         }
-        for &digit in digits.iter().take(length).rev() {
-            self.buffer.push(char::from(digit));
-        }
+        let digits = digits.get(first..).unwrap_or_default();
+        self.buffer.extend_from_slice(digits);
     }
 
     fn quoted(&mut self, value: &str) {
-        self.buffer.push('"');
+        self.buffer.push(b'"');
         if all(value, is_quotable) {
-            self.buffer.push_str(value);
+            self.put(value);
         } else {
             self.escaped(value);
         }
-        self.buffer.push('"');
+        self.buffer.push(b'"');
     }
 
     fn escaped(&mut self, value: &str) {
         let mut rest = value;
         while let Some(at) = rest.bytes().position(|byte| !is_quotable(byte)) {
             let (plain, tail) = rest.split_at(at);
-            self.buffer.push_str(plain);
+            self.put(plain);
             let mut chars = tail.chars();
             if let Some(special) = chars.next() {
                 self.escape(special);
             }
             rest = chars.as_str();
         }
-        self.buffer.push_str(rest);
+        self.put(rest);
     }
 
     fn escape(&mut self, special: char) {
         match special {
-            '"' => self.buffer.push_str("\\\""),
-            '\\' => self.buffer.push_str("\\\\"),
+            '"' => self.put("\\\""),
+            '\\' => self.put("\\\\"),
             // Control characters beyond ASCII too: some terminals obey them.
             special if special.is_control() => {
                 let _ = write!(self.buffer, "\\u{:04x}", u32::from(special));
             }
-            other => self.buffer.push(other),
+            other => self.put(other.encode_utf8(&mut [0; 4])),
         }
     }
 }
@@ -208,23 +216,23 @@ mod tests {
     use super::*;
 
     fn line(format: LineFormat, value: &str) -> String {
-        let mut buffer = String::new();
+        let mut buffer = Vec::new();
         let mut line = Line::begin(&mut buffer, format);
         line.text(field!("a"), value);
         line.number(field!("n"), 1234);
         line.millis(field!("ms"), 1_002_030);
         line.plain(field!("at"), "now");
+        line.word(field!("w"), "1.1");
         line.end();
-        buffer
+        String::from_utf8(buffer).unwrap()
     }
 
     #[test]
     fn a_line_reads_well_in_both_formats() {
         let text = line(LineFormat::Text, "x y");
-        assert_eq!(text, "a=\"x y\" n=1234 ms=1002.030 at=now\n");
+        assert_eq!(text, "a=\"x y\" n=1234 ms=1002.030 at=now w=1.1\n");
         let json = line(LineFormat::Json, "x\n\"\\\u{85}é");
-        let expected =
-            "{\"a\":\"x\\u000a\\\"\\\\\\u0085é\",\"n\":1234,\"ms\":1002.030,\"at\":\"now\"}\n";
+        let expected = "{\"a\":\"x\\u000a\\\"\\\\\\u0085é\",\"n\":1234,\"ms\":1002.030,\"at\":\"now\",\"w\":\"1.1\"}\n";
         assert_eq!(json, expected);
     }
 

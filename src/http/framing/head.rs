@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, request};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, request};
 
 use super::FramingError;
 use super::line::{Lines, no_text, split_field};
 use crate::http::octet::{is_host, is_token, trim};
+use crate::http::spare;
 use crate::http::values::MAX_FIELDS;
 
 /// The head of a request, with what it says of its connection.
@@ -106,7 +107,8 @@ impl Head {
         if is_old {
             parts.version = http::Version::HTTP_10;
         }
-        parts.headers = HeaderMap::with_capacity(self.fields.len());
+        parts.headers = spare::take();
+        parts.headers.reserve(self.fields.len());
         for field in self.fields {
             let name = bytes.get(field.name).unwrap_or_default();
             let name = HeaderName::from_bytes(name).map_err(|_| FramingError::HeaderName)?;

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -30,7 +30,8 @@ pub(crate) enum NotPicked {
 struct Look<'a> {
     upstream: &'a Upstream,
     attempts: &'a Attempts,
-    now: u64,
+    /// Read where a server has a past: most have none.
+    now: OnceCell<u64>,
 }
 
 /// How often a draw is repeated that met a server which takes nothing now, before all are looked at.
@@ -148,7 +149,7 @@ impl Members {
             .filter(|member| !look.attempts.has_tried(member));
         let member = untried.find(|member| {
             let standing = &member.server.standing;
-            standing.is_out(look.now) && standing.claim_trial(look.now, config.ejection.time)
+            standing.is_out(look.now()) && standing.claim_trial(look.now(), config.ejection.time)
         })?;
         member.server.take(usize::MAX);
         Some(Rc::clone(member))
@@ -168,7 +169,7 @@ impl<'a> Look<'a> {
         Self {
             upstream,
             attempts,
-            now: upstream.now(),
+            now: OnceCell::new(),
         }
     }
 
@@ -178,7 +179,15 @@ impl<'a> Look<'a> {
             return 0;
         }
         let slow_start = self.upstream.config.slow_start;
-        member.server.standing.fitness(self.now, slow_start)
+        let standing = &member.server.standing;
+        if standing.has_no_past() {
+            return WHOLE;
+        }
+        standing.fitness(self.now(), slow_start)
+    }
+
+    fn now(&self) -> u64 {
+        *self.now.get_or_init(|| self.upstream.now())
     }
 
     fn is_fit(&self, member: &Member) -> bool {

@@ -59,6 +59,12 @@ impl Standing {
         (back * WHOLE / slow.max(1)).max(FIRST)
     }
 
+    /// Whether it is well, and always was: it takes all of its share, whatever the time.
+    pub(super) fn has_no_past(&self) -> bool {
+        let never = |at: &AtomicU64| at.load(Ordering::Relaxed) == 0;
+        !self.is_down() && never(&self.out_until) && never(&self.back_since)
+    }
+
     /// Whether it takes no requests.
     pub(super) fn is_out(&self, now: u64) -> bool {
         self.is_down() || self.is_left_alone(now)

@@ -80,7 +80,7 @@ pub(super) fn write_head<B>(
     response: &Response<B>,
     asked: &Asked,
     framing: Framing,
-    date: &HeaderValue,
+    date: impl FnOnce() -> HeaderValue,
 ) {
     write_status(out, response, asked.is_old);
     let headers = response.headers();
@@ -95,7 +95,7 @@ pub(super) fn write_head<B>(
         write_field(out, name, value);
     }
     if !has_date {
-        write_field(out, &header::DATE, date);
+        write_field(out, &header::DATE, &date());
     }
     if !asked.may_stay {
         out.extend_from_slice(b"connection: close\r\n");

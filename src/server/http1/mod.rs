@@ -28,7 +28,7 @@ use super::line::Line;
 use super::linger::close;
 use super::worker::Worker;
 use crate::gateway::{GatewayBody, Peer, Relay, RelayEnd, Reply};
-use crate::http::ClientBody;
+use crate::http::{ClientBody, spare};
 
 /// Serves one HTTP/1 connection to its end.
 ///
@@ -209,7 +209,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Served<Io> {
         asked.may_stay &=
             !framing.is_until_close() && !self.worker.is_draining() && self.may_body_end();
         self.begin_answer(&response, &asked, framing);
-        let body = response.into_body();
+        let (head, body) = response.into_parts();
+        spare::give(head.headers);
         if body.is_guarded() {
             self.connection.borrow().line().guard(body.exchange());
         }
@@ -226,7 +227,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Served<Io> {
     fn begin_answer<B>(&self, response: &Response<B>, asked: &Asked, framing: Framing) {
         let mut connection = self.connection.borrow_mut();
         let out = connection.begin_answer().bytes();
-        write_head(out, response, asked, framing, &self.worker.date());
+        write_head(out, response, asked, framing, || self.worker.date());
     }
 
     /// Whether the request's body is at its end, or somebody still reads it.

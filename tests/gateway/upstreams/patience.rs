@@ -8,11 +8,12 @@ use h2::Reason;
 use serde_json::Value;
 
 use super::{beside_another, gateway_before, was_left_alone};
-use crate::support::http2::Http2;
+use crate::support::http2::{Http2, Incoming};
 use crate::support::http2_service::{Http2Service, head};
 use crate::support::message::Call;
 use crate::support::service::{Scripted, Service, reset};
 use crate::support::setup::Setup;
+use crate::support::wire::Wire;
 use crate::support::world::{Version, World};
 
 /// Longer than any server's patience is taken to be at the least. That span is the promise, so it must pass.
@@ -195,43 +196,61 @@ async fn a_server_whose_answer_waits_for_a_client_has_not_failed() {
     was_left_alone(&world, service.address, 0).await;
 }
 
+/// A client that was told of a long answer and has taken nothing of it.
+enum Waited {
+    Http1(Wire),
+    Http2(Incoming, Http2),
+}
+
+impl Waited {
+    /// One, and its server.
+    async fn begin(world: &World, version: Version, service: &Scripted) -> (Self, Wire) {
+        let call = Call::get("/x");
+        let long = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
+        match version {
+            Version::Http1 => {
+                let mut client = world.narrow_wire().await;
+                client.send(call.bytes()).await;
+                let mut upstream = service.accept().await;
+                upstream.request().await;
+                upstream.send(long).await;
+                client.head().await;
+                (Self::Http1(client), upstream)
+            }
+            Version::Http2 => {
+                let mut client = world.http2().await;
+                let stream = client.start(&call).await;
+                let mut upstream = service.accept().await;
+                upstream.request().await;
+                upstream.send(long).await;
+                let incoming = stream.head().await.unwrap();
+                (Self::Http2(incoming, client), upstream)
+            }
+        }
+    }
+
+    /// Takes what there is, to its end.
+    async fn take(self) {
+        match self {
+            Self::Http1(mut client) => drop(client.rest().await),
+            Self::Http2(mut incoming, _client) => drop(incoming.broken_off().await),
+        }
+    }
+}
+
 /// A server that breaks off an answer, which its client takes late, has failed so many times.
 async fn broken_answers_count(is_late: bool, times: u64) {
     for version in Version::ALL {
         let service = Scripted::start().await;
         let (world, _other) = beside_another(&service, "").await;
-        let call = Call::get("/x");
-        let mut wire = world.narrow_wire().await;
-        let mut http2 = world.http2().await;
-        let stream = match version {
-            Version::Http1 => {
-                wire.send(call.bytes()).await;
-                None
-            }
-            Version::Http2 => Some(http2.start(&call).await),
-        };
-        let mut upstream = service.accept().await;
-        upstream.request().await;
-        upstream
-            .send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-            .await;
-        let incoming = match stream {
-            None => {
-                wire.head().await;
-                None
-            }
-            Some(stream) => Some(stream.head().await.unwrap()),
-        };
+        let (client, mut upstream) = Waited::begin(&world, version, &service).await;
         if is_late {
             upstream.flood().await;
             keep_it_waiting().await;
         }
 
         drop(upstream);
-        match incoming {
-            None => drop(wire.rest().await),
-            Some(mut incoming) => drop(incoming.broken_off().await),
-        }
+        client.take().await;
 
         was_left_alone(&world, service.address, times).await;
     }
