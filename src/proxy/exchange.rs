@@ -27,6 +27,10 @@ pub struct Exchange {
     server: RefCell<Option<Rc<Member>>>,
     /// When it must be over, whoever moves.
     end: Cell<Option<Instant>>,
+    /// How long it had until then when that was set.
+    whole: Cell<Duration>,
+    /// Whether whom it waits for has got all the time for that, or half of the whole exchange's.
+    has_full_time: Cell<bool>,
     /// Whether the client has set that end.
     is_clients_end: Cell<bool>,
     waiting: Cell<Waiting>,
@@ -72,6 +76,8 @@ impl Exchange {
             deadlines: Cell::default(),
             server: RefCell::default(),
             end: Cell::new(None),
+            whole: Cell::new(Duration::MAX),
+            has_full_time: Cell::new(true),
             is_clients_end: Cell::new(false),
             waiting: Cell::new(Waiting::Nobody),
             giving: Cell::new(Pace::FREE),
@@ -196,13 +202,13 @@ impl Exchange {
     }
 
     /// The deadline has passed: the server's failure when it was the one to move and had the time that the
-    /// configuration gives it.
+    /// configuration gives it. Of the whole exchange's the client, or another server, may have left it little.
     pub fn too_late(&self) {
         if self.is_clients_end.get() && self.is_past() {
             return;
         }
-        if matches!(self.waiting.get(), Waiting::Head | Waiting::Answer) && !self.is_client_asked()
-        {
+        let is_server_asked = matches!(self.waiting.get(), Waiting::Head | Waiting::Answer);
+        if is_server_asked && !self.is_client_asked() && self.has_full_time.get() {
             self.count_failure(None);
         }
     }
@@ -211,7 +217,8 @@ impl Exchange {
     /// the deadline itself.
     #[must_use]
     pub fn is_clients_delay(&self) -> bool {
-        (self.is_clients_end.get() && self.is_past())
+        let was_clients_end = self.is_clients_end.get() || self.held_up.get() >= PATIENCE;
+        (was_clients_end && self.is_past())
             || matches!(self.waiting.get(), Waiting::Request | Waiting::Client)
     }
 
@@ -223,6 +230,7 @@ impl Exchange {
     /// It must be over within `span` from now, whoever moves.
     pub fn end_within(&self, span: Duration) {
         self.end.set(Instant::now().checked_add(span));
+        self.whole.set(span);
         self.watched.set_deadline(span);
     }
 
@@ -253,10 +261,14 @@ impl Exchange {
 
     /// The client takes no more of the answer for now, or does again; somebody else sees to its deadline.
     pub fn hold_up(&self, is_held_up: bool) {
-        if is_held_up {
-            with(&self.taking, |pace| pace.still_wait(Instant::now()));
-        } else {
+        if !is_held_up {
             count_wait(&self.taking, &self.held_up);
+            return;
+        }
+        with(&self.taking, |pace| pace.still_wait(Instant::now()));
+        // What the server says meanwhile is not read.
+        if self.waiting.get() == Waiting::Answer {
+            self.wait_for_nobody();
         }
     }
 
@@ -282,8 +294,11 @@ impl Exchange {
             Waiting::Nobody | Waiting::Request | Waiting::Head | Waiting::Answer => Duration::MAX,
         };
         let span = span.min(left);
+        let given = self.at_most(span);
+        let is_most = given >= self.whole.get() / 2;
+        self.has_full_time.set(given >= span || is_most);
         self.waiting.set(whom);
-        self.watched.set_deadline(self.at_most(span));
+        self.watched.set_deadline(given);
     }
 
     /// As [`Self::wait_for`], unless it waits for them already: their time runs on.
@@ -297,12 +312,17 @@ impl Exchange {
     pub fn go_on(&self) {
         // Whoever gives the answer on asks for no more of the request meanwhile.
         self.ask_client(false);
-        if self.waiting.replace(Waiting::Nobody) != Waiting::Nobody {
+        if self.waiting.get() != Waiting::Nobody {
             count_wait(&self.taking, &self.held_up);
-            match self.end.get() {
-                Some(_) => self.watched.set_deadline(self.at_most(Duration::MAX)),
-                None => self.watched.clear_deadline(),
-            }
+            self.wait_for_nobody();
+        }
+    }
+
+    fn wait_for_nobody(&self) {
+        self.waiting.set(Waiting::Nobody);
+        match self.end.get() {
+            Some(_) => self.watched.set_deadline(self.at_most(Duration::MAX)),
+            None => self.watched.clear_deadline(),
         }
     }
 

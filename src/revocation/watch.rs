@@ -128,21 +128,20 @@ impl Watch {
             tokio::select! {
                 ring = bell.rung() => match ring {
                     Some(ring) => {
-                        self.look(clock.as_ref(), &freshness);
+                        self.look(Instant::now(), clock.as_ref(), &freshness);
                         // The ringer may have given up waiting; that is its business.
                         let _ = ring.send(());
                     }
                     None => return,
                 },
-                _ = tick.tick() => self.look(clock.as_ref(), &freshness),
+                _ = tick.tick() => self.look(Instant::now(), clock.as_ref(), &freshness),
                 () = tokio::task::yield_now(), if is_one_late => self.wake_late(),
             }
         }
     }
 
-    fn look(&self, clock: &dyn Clock, freshness: &Freshness) {
+    fn look(&self, now: Instant, clock: &dyn Clock, freshness: &Freshness) {
         self.looks.set(self.looks.get().wrapping_add(1));
-        let now = Instant::now();
         let time = clock.now();
         let cuts = freshness.cuts();
         let mut late = self.late.borrow_mut();

@@ -21,6 +21,11 @@ fn admission() -> Arc<Admission> {
     Arc::new(Admission::new(principal, 0, None, Arc::default()))
 }
 
+fn look(watch: &Watch, now: Instant, freshness: &Freshness) {
+    let clock = ManualClock::at(Timestamp::from_secs(1));
+    watch.look(now, &clock, freshness);
+}
+
 /// The alarms of an exchange with an admission and of one without, `after` the last beat.
 fn alarms(on_stale: OnStale, after: Duration) -> [Option<Alarm>; 2] {
     let uptime = Arc::new(ManualUptime::default());
@@ -29,7 +34,7 @@ fn alarms(on_stale: OnStale, after: Duration) -> [Option<Alarm>; 2] {
     let watch = Watch::new();
     let (guarded, public) = (watch.over(Some(admission())), watch.over(None));
     uptime.advance(after);
-    watch.look(&ManualClock::at(Timestamp::from_secs(1)), &freshness);
+    look(&watch, Instant::now(), &freshness);
     [guarded.alarm(), public.alarm()]
 }
 
@@ -68,10 +73,7 @@ fn those_that_are_late_together_are_woken_a_few_at_a_time() {
     admission.end(Ended::Key);
 
     // What was revoked waits for nobody.
-    watch.look(
-        &ManualClock::at(Timestamp::from_secs(1)),
-        &Freshness::always(),
-    );
+    look(&watch, Instant::now(), &Freshness::always());
     assert_eq!(count(), 1);
     watch.wake_late();
     assert_eq!(count(), 1 + WOKEN_AT_ONCE);
@@ -99,10 +101,38 @@ fn those_that_stay_late_do_not_keep_others_waiting() {
             one.set_deadline(Duration::ZERO);
             let _ = one.poll_alarm(&Context::from_waker(Waker::noop()));
         }
-        let clock = ManualClock::at(Timestamp::from_secs(1));
-        watch.look(&clock, &Freshness::always());
+        look(&watch, Instant::now(), &Freshness::always());
         watch.wake_late();
     }
 
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_deadline_begins_at_the_next_look_and_is_never_early() {
+    let (watch, begin, second) = (Watch::new(), Instant::now(), Duration::from_secs(1));
+    let one = watch.over(None);
+    let alarm_at = |after| {
+        look(&watch, begin + after, &Freshness::always());
+        one.alarm()
+    };
+
+    one.set_deadline(second);
+    assert_eq!(alarm_at(Duration::ZERO), None);
+    assert_eq!(alarm_at(second - Duration::from_nanos(1)), None);
+    assert_eq!(alarm_at(second), Some(Alarm::TimedOut));
+
+    // Set anew, it begins anew.
+    one.set_deadline(second);
+    assert_eq!(one.alarm(), None);
+    assert_eq!(alarm_at(second * 5), None);
+    assert_eq!(alarm_at(second * 6), Some(Alarm::TimedOut));
+
+    one.set_deadline(second);
+    assert_eq!(alarm_at(second * 7), None);
+    one.clear_deadline();
+    assert_eq!(alarm_at(second * 9), None);
+    one.set_deadline(Duration::MAX);
+    assert_eq!(alarm_at(second * 10), None);
+    assert_eq!(alarm_at(second * 1_000_000), None);
 }

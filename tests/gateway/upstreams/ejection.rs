@@ -136,7 +136,7 @@ async fn when_every_server_fails_the_answer_comes_at_once_until_a_trial_goes_wel
 
 #[tokio::test]
 async fn a_server_that_breaks_its_answers_off_or_is_too_slow_has_failed() {
-    for lines in ["", "response_timeout = \"200ms\""] {
+    for lines in ["", "response_timeout = \"200ms\"", "timeout = \"200ms\""] {
         let service = Scripted::start().await;
         let (world, _other) = beside_another(&service, lines).await;
         let mut wire = world.wire().await;

@@ -113,6 +113,23 @@ async fn a_server_that_gives_up_on_a_client_which_keeps_pace_has_not_failed() {
 }
 
 #[tokio::test]
+async fn a_server_that_a_slow_client_left_no_time_has_not_failed() {
+    let service = Scripted::start().await;
+    let (world, _other) = beside_another(&service, "timeout = \"1s\"").await;
+    let mut wire = world.wire().await;
+
+    let mut upstream = service.half_a_request(&mut wire).await;
+    // Most of the time that the exchange has: it must pass.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    wire.send("world").await;
+    assert_eq!(upstream.exactly(5).await.unwrap(), "world");
+
+    let answer = wire.answer("POST").await;
+    assert_eq!(answer.refusal(), (504, "upstream_timeout".to_owned()));
+    was_left_alone(&world, service.address, 0).await;
+}
+
+#[tokio::test]
 async fn a_server_that_says_nonsense_has_failed_however_long_it_waited() {
     let service = Scripted::start().await;
     let (world, _other) = beside_another(&service, "").await;
