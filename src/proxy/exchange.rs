@@ -25,14 +25,9 @@ pub struct Exchange {
     pub deadlines: Cell<RouteDeadlines>,
     /// Which server it went to last.
     server: RefCell<Option<Rc<Member>>>,
-    /// When it must be over, whoever moves.
-    end: Cell<Option<Instant>>,
-    /// How long it had until then when that was set.
-    whole: Cell<Duration>,
+    end: Cell<Option<End>>,
     /// Whether whom it waits for has got all the time for that, or half of the whole exchange's.
     has_full_time: Cell<bool>,
-    /// Whether the client has set that end.
-    is_clients_end: Cell<bool>,
     waiting: Cell<Waiting>,
     /// How the client keeps up with sending its request, for as long as somebody reads it.
     giving: Cell<Pace>,
@@ -46,6 +41,16 @@ pub struct Exchange {
     is_call: Cell<bool>,
     is_parting: Cell<bool>,
     is_over: Cell<bool>,
+}
+
+/// When an exchange must be over, whoever moves.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    at: Instant,
+    /// How long it had until then when that was set.
+    whole: Duration,
+    /// Whether the client has set it.
+    is_clients: bool,
 }
 
 /// Whom an exchange waits for, which is whose fault it is when its deadline passes.
@@ -76,9 +81,7 @@ impl Exchange {
             deadlines: Cell::default(),
             server: RefCell::default(),
             end: Cell::new(None),
-            whole: Cell::new(Duration::MAX),
             has_full_time: Cell::new(true),
-            is_clients_end: Cell::new(false),
             waiting: Cell::new(Waiting::Nobody),
             giving: Cell::new(Pace::FREE),
             kept_waiting: Cell::new(Duration::ZERO),
@@ -126,7 +129,7 @@ impl Exchange {
     /// Whom it waits for; the upstream, once it has had all its time.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
-        if self.is_past() {
+        if self.past_end().is_some() {
             Waiting::Answer
         } else {
             self.waiting.get()
@@ -204,7 +207,7 @@ impl Exchange {
     /// The deadline has passed: the server's failure when it was the one to move and had the time that the
     /// configuration gives it. Of the whole exchange's the client, or another server, may have left it little.
     pub fn too_late(&self) {
-        if self.is_clients_end.get() && self.is_past() {
+        if self.past_end().is_some_and(|end| end.is_clients) {
             return;
         }
         let is_server_asked = matches!(self.waiting.get(), Waiting::Head | Waiting::Answer);
@@ -217,27 +220,34 @@ impl Exchange {
     /// the deadline itself.
     #[must_use]
     pub fn is_clients_delay(&self) -> bool {
-        let was_clients_end = self.is_clients_end.get() || self.held_up.get() >= PATIENCE;
-        (was_clients_end && self.is_past())
+        self.past_end()
+            .is_some_and(|end| end.is_clients || self.held_up.get() >= PATIENCE)
             || matches!(self.waiting.get(), Waiting::Request | Waiting::Client)
     }
 
-    /// Whether it has had all its time.
-    fn is_past(&self) -> bool {
-        self.end.get().is_some_and(|end| end <= Instant::now())
+    /// Its end, once it has had all its time.
+    fn past_end(&self) -> Option<End> {
+        self.end.get().filter(|end| end.at <= Instant::now())
     }
 
     /// It must be over within `span` from now, whoever moves.
     pub fn end_within(&self, span: Duration) {
-        self.end.set(Instant::now().checked_add(span));
-        self.whole.set(span);
-        self.watched.set_deadline(span);
+        self.end_by(span, false);
     }
 
     /// The client waits no longer than `span` from now.
     pub fn end_as_asked(&self, span: Duration) {
-        self.is_clients_end.set(true);
-        self.end_within(span);
+        self.end_by(span, true);
+    }
+
+    fn end_by(&self, whole: Duration, is_clients: bool) {
+        let at = Instant::now().checked_add(whole);
+        self.end.set(at.map(|at| End {
+            at,
+            whole,
+            is_clients,
+        }));
+        self.watched.set_deadline(whole);
     }
 
     /// It lasts as long as its credential: a WebSocket or an event stream.
@@ -295,7 +305,8 @@ impl Exchange {
         };
         let span = span.min(left);
         let given = self.at_most(span);
-        let is_most = given >= self.whole.get() / 2;
+        let end = self.end.get();
+        let is_most = end.is_some_and(|end| given >= end.whole / 2);
         self.has_full_time.set(given >= span || is_most);
         self.waiting.set(whom);
         self.watched.set_deadline(given);
@@ -329,7 +340,7 @@ impl Exchange {
     /// `span`, or what is left of its time.
     fn at_most(&self, span: Duration) -> Duration {
         self.end.get().map_or(span, |end| {
-            span.min(end.saturating_duration_since(Instant::now()))
+            span.min(end.at.saturating_duration_since(Instant::now()))
         })
     }
 }

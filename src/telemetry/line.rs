@@ -95,10 +95,7 @@ impl<'a> Line<'a> {
 
     /// Adds a field whose value is an address.
     pub fn address(&mut self, name: Field, address: IpAddr) {
-        self.name(name);
-        self.mark();
-        self.put(AddressText::of(address).as_str());
-        self.mark();
+        self.word(name, AddressText::of(address).as_str());
     }
 
     /// Adds a field whose value prints itself and needs no quoting in text: a time, an address.

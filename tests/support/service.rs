@@ -148,6 +148,16 @@ impl Scripted {
         Wire::of_plain(self.accept_stream().await)
     }
 
+    /// Takes a request, and begins an answer that is longer than all buffers on its way.
+    pub async fn begin_long_answer(&self) -> Wire {
+        let mut upstream = self.accept().await;
+        upstream.request().await;
+        upstream
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+            .await;
+        upstream
+    }
+
     /// Lets a client begin a request, and has as much of it: `hello`, of ten bytes.
     pub async fn half_a_request(&self, client: &mut Wire) -> Wire {
         let head = Call::post("/x").head();

@@ -24,11 +24,7 @@ async fn a_download_that_nobody_reads_is_reset() {
 
     let mut client = world.narrow_wire().await;
     client.send(Call::get("/x").bearer(&key.key).bytes()).await;
-    let mut upstream = service.accept().await;
-    upstream.request().await;
-    upstream
-        .send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-        .await;
+    let mut upstream = service.begin_long_answer().await;
     let sent = upstream.flood().await;
     world.revoke(&key).await;
 
@@ -61,11 +57,7 @@ async fn a_stream_on_a_connection_that_nobody_reads_is_cancelled() {
     let key = world.new_key(world.administrator()).await;
 
     let mut client = stalled_http2(&world, &key).await;
-    let mut upstream = service.accept().await;
-    upstream.request().await;
-    upstream
-        .send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-        .await;
+    let mut upstream = service.begin_long_answer().await;
     let sent = upstream.flood().await;
     world.revoke(&key).await;
 

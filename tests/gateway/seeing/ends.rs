@@ -75,11 +75,7 @@ async fn a_client_that_reads_nothing_has_not_ended_what_a_revocation_cut() {
 
     let mut client = world.narrow_wire().await;
     client.send(Call::get("/x").bearer(&key.key).bytes()).await;
-    let mut upstream = service.accept().await;
-    upstream.request().await;
-    upstream
-        .send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-        .await;
+    let mut upstream = service.begin_long_answer().await;
     upstream.flood().await;
     world.revoke(&key).await;
     upstream.rest().await;
@@ -97,11 +93,7 @@ async fn a_client_that_takes_nothing_has_ended_what_its_deadline_cuts() {
     let call = world.by_administrator("GET", "/x");
 
     let stream = http2.start(&call).await;
-    let mut upstream = service.accept().await;
-    upstream.request().await;
-    upstream
-        .send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-        .await;
+    let mut upstream = service.begin_long_answer().await;
     let mut incoming = stream.head().await.unwrap();
     while upstream.try_send(vec![7; 65_536]).await.is_ok() {}
 

@@ -223,23 +223,18 @@ impl Waited {
     /// One, and its server.
     async fn begin(world: &World, version: Version, service: &Scripted) -> (Self, Wire) {
         let call = Call::get("/x");
-        let long = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
         match version {
             Version::Http1 => {
                 let mut client = world.narrow_wire().await;
                 client.send(call.bytes()).await;
-                let mut upstream = service.accept().await;
-                upstream.request().await;
-                upstream.send(long).await;
+                let upstream = service.begin_long_answer().await;
                 client.head().await;
                 (Self::Http1(client), upstream)
             }
             Version::Http2 => {
                 let mut client = world.http2().await;
                 let stream = client.start(&call).await;
-                let mut upstream = service.accept().await;
-                upstream.request().await;
-                upstream.send(long).await;
+                let upstream = service.begin_long_answer().await;
                 let incoming = stream.head().await.unwrap();
                 (Self::Http2(incoming, client), upstream)
             }
