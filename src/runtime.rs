@@ -4,12 +4,16 @@
 //! connections and its buffers stay on its own thread. Control work (mail, sweeps, the admin
 //! listener) has a runtime of its own, so that it never waits behind requests.
 
+mod rest;
+
 use std::io;
 use std::pin::pin;
 use std::task::Context;
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalOptions, Runtime};
+
+pub use rest::InFlight;
 
 /// Starts worker `index` on a thread of its own and runs what `main` makes there to its end.
 ///
@@ -28,6 +32,7 @@ where
         .spawn(move || {
             let runtime = Builder::new_current_thread()
                 .enable_all()
+                .on_thread_park(rest::before_waiting)
                 .build_local(LocalOptions::default())?;
             runtime.block_on(main())
         })

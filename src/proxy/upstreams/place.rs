@@ -2,6 +2,7 @@ use std::rc::Rc;
 
 use super::{Lane, Member};
 use crate::proxy::ProxyError;
+use crate::runtime::InFlight;
 
 /// A place among the exchanges that an upstream may have in flight, and with the server that it went to;
 /// given back when dropped.
@@ -9,6 +10,7 @@ use crate::proxy::ProxyError;
 pub(crate) struct Place {
     lane: Rc<Lane>,
     member: Option<Rc<Member>>,
+    _in_flight: InFlight,
 }
 
 impl Place {
@@ -42,6 +44,7 @@ impl Place {
         lane.upstream().enter().then(|| Self {
             lane: Rc::clone(lane),
             member: None,
+            _in_flight: InFlight::begin(),
         })
     }
 
