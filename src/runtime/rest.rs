@@ -1,8 +1,7 @@
 //! Rests of busy workers, as network cards hold their interrupts back.
 //!
-//! A worker that answers each event at once wakes the thread of whoever it writes to for each of them, and is
-//! woken for each. Where much is in flight, nobody waits for one event alone: the worker then rests for a
-//! moment before it waits for events, and finds several.
+//! A worker that takes each event as it comes is woken for each, and wakes whoever it writes to for each. Where
+//! many exchanges go on at once, it rests for a moment before it waits for events, and finds several.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -12,43 +11,38 @@ use std::time::{Duration, Instant};
 /// An exchange that this thread's worker has begun and not ended.
 #[derive(Debug)]
 pub struct InFlight {
-    /// The span in which it began.
-    span: u64,
     /// It ends on the thread where it began.
     here: PhantomData<*const ()>,
 }
 
-/// What a worker knows of its load.
-///
-/// Exchanges count while they are young: beside long polls and WebSockets somebody may wait for one answer
-/// after the other.
+/// What a worker knows of its load. Times are looked at while many exchanges are in flight alone.
 #[derive(Debug)]
 struct Load {
-    /// Counts spans of [`YOUNG`].
-    span: Cell<u64>,
-    span_began: Cell<Option<Instant>>,
-    /// Exchanges in flight that began in this span, and in the one before.
-    begun_now: Cell<usize>,
-    begun_before: Cell<usize>,
-    /// When it last had nothing to do, or had rested.
+    in_flight: Cell<usize>,
+    /// Exchanges that began or ended since it last had no task to run.
+    moved: Cell<usize>,
+    /// When it last had no task to run, or had rested.
     was_done: Cell<Option<Instant>>,
-    /// When it last had rested for too long.
-    overslept: Cell<Option<Instant>>,
+    /// The rest that ended then.
+    rested: Cell<Option<Duration>>,
+    /// Until when there is no rest, and for how long there was none.
+    awake: Cell<Option<(Instant, Duration)>>,
 }
 
-/// With fewer young exchanges in flight a rest could be what they wait for. So many take a worker over a
-/// quarter of a millisecond in any case.
+/// With fewer exchanges in flight a rest could be what most of them wait for.
 const MANY: usize = 24;
-/// So long exchanges are young, or up to twice as long.
-const YOUNG: Duration = Duration::from_millis(10);
 /// Linux makes about 60 µs of it: it has 50 for each wait of a thread (`timerslack_ns`).
 const REST: Duration = Duration::from_micros(5);
-/// A worker that has nothing to do less often than so would gather nothing.
+/// A worker that was busy or waited for longer would not gather by resting.
 const DENSE: Duration = Duration::from_micros(250);
 /// A rest of so long comes of a coarse clock, or of others that have the core.
 const TOO_LONG: Duration = Duration::from_micros(500);
-/// There are no rests for so long then.
-const AWAKE: Duration = Duration::from_millis(100);
+/// A rest before which and after which fewer exchanges move gathers nothing: those in flight wait for a server, and
+/// few clients ask, who wait for each other's rests.
+const FEW: usize = 8;
+/// How long there is no rest after one that was of no use; twice as long after the next, up to the last.
+const AWAKE: Duration = Duration::from_millis(10);
+const LONGEST_AWAKE: Duration = Duration::from_secs(10);
 
 thread_local! {
     static LOAD: Load = const { Load::new() };
@@ -58,33 +52,31 @@ impl InFlight {
     /// One more, until this is dropped.
     #[must_use]
     pub fn begin() -> Self {
-        LOAD.with(|load| Self {
-            span: load.begin(),
-            here: PhantomData,
-        })
+        LOAD.with(|load| load.count(load.in_flight.get().saturating_add(1)));
+        Self { here: PhantomData }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        LOAD.with(|load| load.end(self.span));
+        LOAD.with(|load| load.count(load.in_flight.get().saturating_sub(1)));
     }
 }
 
-/// To be called when the worker of this thread has nothing to do.
+/// To be called when the worker of this thread has no task to run, before it looks what events there are.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the worker is blocked where it would wait in any case"
+    reason = "what comes meanwhile is to be found together"
 )]
 pub(super) fn before_waiting() {
     LOAD.with(|load| {
-        if load.young() < MANY {
+        if load.in_flight.get() < MANY {
             return;
         }
         let now = Instant::now();
         if load.may_rest(now) {
             thread::sleep(REST);
-            load.rested(now, Instant::now());
+            load.has_rested(now, Instant::now());
         }
     });
 }
@@ -92,62 +84,45 @@ pub(super) fn before_waiting() {
 impl Load {
     const fn new() -> Self {
         Self {
-            span: Cell::new(0),
-            span_began: Cell::new(None),
-            begun_now: Cell::new(0),
-            begun_before: Cell::new(0),
+            in_flight: Cell::new(0),
+            moved: Cell::new(0),
             was_done: Cell::new(None),
-            overslept: Cell::new(None),
+            rested: Cell::new(None),
+            awake: Cell::new(None),
         }
     }
 
-    /// Counts an exchange that begins in the span that is answered.
-    fn begin(&self) -> u64 {
-        self.begun_now.set(self.begun_now.get().saturating_add(1));
-        self.span.get()
+    fn count(&self, in_flight: usize) {
+        self.in_flight.set(in_flight);
+        self.moved.set(self.moved.get().saturating_add(1));
     }
 
-    fn end(&self, span: u64) {
-        let begun = match self.span.get().saturating_sub(span) {
-            0 => &self.begun_now,
-            1 => &self.begun_before,
-            _ => return,
-        };
-        begun.set(begun.get().saturating_sub(1));
-    }
-
-    fn young(&self) -> usize {
-        self.begun_now.get().saturating_add(self.begun_before.get())
-    }
-
-    fn begin_span(&self, now: Instant) {
-        self.span_began.set(Some(now));
-        self.span.set(self.span.get().saturating_add(1));
-        self.begun_before.set(self.begun_now.replace(0));
-    }
-
-    /// Whether many wait, events come so densely that a rest gathers some, and rests are as short as they
-    /// should be.
+    /// Whether a rest may gather something.
     fn may_rest(&self, now: Instant) -> bool {
-        if !is_within(self.span_began.get(), now, YOUNG) {
-            self.begin_span(now);
-        }
         let was_done = self.was_done.replace(Some(now));
-        self.young() >= MANY
-            && is_within(was_done, now, DENSE)
-            && !is_within(self.overslept.get(), now, AWAKE)
-    }
-
-    fn rested(&self, from: Instant, to: Instant) {
-        self.was_done.set(Some(to));
-        if !is_within(Some(from), to, TOO_LONG) {
-            self.overslept.set(Some(to));
+        let moved = self.moved.replace(0);
+        if let Some(rest) = self.rested.take() {
+            self.judge(rest <= TOO_LONG && moved >= FEW, now);
         }
+        let is_dense = was_done.is_some_and(|then| now.duration_since(then) < DENSE);
+        is_dense && self.awake.get().is_none_or(|(until, _)| until <= now)
     }
-}
 
-fn is_within(then: Option<Instant>, now: Instant, span: Duration) -> bool {
-    then.is_some_and(|then| now.duration_since(then) < span)
+    fn has_rested(&self, from: Instant, to: Instant) {
+        self.was_done.set(Some(to));
+        self.rested.set(Some(to.duration_since(from)));
+    }
+
+    /// Whether the last rest was of use.
+    fn judge(&self, was_useful: bool, now: Instant) {
+        let span = match self.awake.take() {
+            _ if was_useful => return,
+            None => AWAKE,
+            Some((_, span)) => span.saturating_mul(2).min(LONGEST_AWAKE),
+        };
+        self.awake
+            .set(now.checked_add(span).map(|until| (until, span)));
+    }
 }
 
 #[cfg(test)]
@@ -156,87 +131,98 @@ mod tests {
 
     const MOMENT: Duration = Duration::from_micros(60);
 
-    fn with_many() -> Load {
+    fn with_moved(moved: usize) -> Load {
         let load = Load::new();
-        for _ in 0..MANY {
-            load.begin();
-        }
+        load.was_done.set(Some(Instant::now()));
+        load.moved.set(moved);
         load
     }
 
-    #[test]
-    fn a_worker_rests_while_it_has_nothing_to_do_again_and_again() {
-        let load = with_many();
-        let mut now = Instant::now();
-        assert!(!load.may_rest(now), "nothing is known of it");
-
-        for _ in 0..3 {
-            now += MOMENT;
-            assert!(load.may_rest(now));
-            load.rested(now, now + MOMENT);
-            now += MOMENT;
+    /// Rests once, as the worker does between two turns in which so many exchanges moved.
+    fn rest(load: &Load, now: &mut Instant, rest: Duration, moved: usize) -> bool {
+        *now += MOMENT;
+        let may_rest = load.may_rest(*now);
+        if may_rest {
+            load.has_rested(*now, *now + rest);
+            *now += rest;
         }
-        load.end(0);
-        assert!(!load.may_rest(now + MOMENT));
+        load.moved.set(moved);
+        may_rest
+    }
+
+    /// For how long it does not rest.
+    fn awake(load: &Load, now: &mut Instant, moved: usize) -> Duration {
+        let begin = *now;
+        while !rest(load, now, MOMENT, moved) {}
+        *now - begin
     }
 
     #[test]
-    fn a_worker_whose_events_are_far_between_does_not_rest() {
-        let load = with_many();
+    fn a_worker_rests_as_long_as_rests_gather() {
+        let load = with_moved(FEW);
         let mut now = Instant::now();
+        for _ in 0..3 {
+            assert!(rest(&load, &mut now, MOMENT, FEW));
+        }
+    }
+
+    #[test]
+    fn a_worker_that_is_busy_for_long_between_does_not_rest() {
+        let load = with_moved(FEW);
+        let mut now = Instant::now() + DENSE;
         for _ in 0..3 {
             assert!(!load.may_rest(now));
             now += DENSE;
         }
+        assert!(load.may_rest(now - MOMENT));
+    }
+
+    #[test]
+    fn rests_that_gather_little_are_tried_more_and_more_seldom() {
+        let load = with_moved(FEW);
+        let mut now = Instant::now();
+        assert!(rest(&load, &mut now, MOMENT, FEW - 1));
+
+        let spans = [(); 12].map(|()| awake(&load, &mut now, FEW - 1));
+        let near = |span: Duration, to: Duration| span >= to && span < to + 4 * MOMENT;
+        assert!(near(spans[0], AWAKE), "{spans:?}");
+        assert!(near(spans[1], 2 * AWAKE), "{spans:?}");
+        assert!(near(spans[11], LONGEST_AWAKE), "{spans:?}");
+
+        load.moved.set(FEW);
+        assert!(rest(&load, &mut now, MOMENT, FEW), "this one gathered");
+        assert!(rest(&load, &mut now, MOMENT, FEW - 1));
+        assert!(near(awake(&load, &mut now, FEW), AWAKE));
     }
 
     #[test]
     fn a_rest_that_took_too_long_is_the_last_for_a_while() {
-        let load = with_many();
-        let begin = Instant::now();
-        let late = begin + TOO_LONG;
-        load.rested(begin, late);
-
-        let mut now = late;
-        while now + MOMENT < late + AWAKE {
-            now += MOMENT;
-            load.begin();
-            assert!(!load.may_rest(now));
-        }
-        for _ in 0..MANY {
-            load.begin();
-        }
-        assert!(load.may_rest(now + MOMENT));
-    }
-
-    #[test]
-    fn nobody_rests_for_exchanges_that_are_old() {
-        let load = with_many();
-        let begin = Instant::now();
-        let mut now = begin;
-        while now < begin + 2 * YOUNG {
-            load.may_rest(now);
-            now += MOMENT;
-        }
-        assert!(!load.may_rest(now));
-
-        let first = load.begin();
-        for _ in 1..MANY {
-            load.begin();
-        }
-        load.end(0);
-        assert!(load.may_rest(now + MOMENT), "an old one has ended");
-        load.end(first);
-        assert!(!load.may_rest(now + 2 * MOMENT));
+        let load = with_moved(FEW);
+        let mut now = Instant::now();
+        assert!(rest(&load, &mut now, TOO_LONG, FEW));
+        assert!(rest(&load, &mut now, TOO_LONG + MOMENT, FEW));
+        assert!(!rest(&load, &mut now, MOMENT, FEW));
+        assert!(awake(&load, &mut now, FEW) >= AWAKE - MOMENT);
     }
 
     #[test]
     fn exchanges_count_until_they_end() {
-        let young = || LOAD.with(Load::young);
-        let before = young();
+        let in_flight = || LOAD.with(|load| load.in_flight.get());
+        let before = in_flight();
         let two = [InFlight::begin(), InFlight::begin()];
-        assert_eq!(young(), before + 2);
+        assert_eq!(in_flight(), before + 2);
         drop(two);
-        assert_eq!(young(), before);
+        assert_eq!(in_flight(), before);
+    }
+
+    #[test]
+    fn a_worker_asks_whether_to_rest() {
+        let worker = crate::runtime::spawn_worker(0, || async {
+            let _many = [(); MANY].map(|()| InFlight::begin());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert!(LOAD.with(|load| load.was_done.get()).is_some());
+            Ok(())
+        });
+        worker.unwrap().join().unwrap().unwrap();
     }
 }
