@@ -36,11 +36,12 @@ const REST: Duration = Duration::from_micros(5);
 /// A worker that was busy or waited for longer would not gather by resting.
 const DENSE: Duration = Duration::from_micros(250);
 /// A rest of so long comes of a coarse clock, or of others that have the core.
-const TOO_LONG: Duration = Duration::from_micros(500);
-/// A rest before which and after which fewer exchanges move gathers nothing: those in flight wait for a server, and
-/// few clients ask, who wait for each other's rests.
+const TOO_LONG: Duration = Duration::from_micros(250);
+/// A rest after which fewer exchanges begin or end gathered nothing: those in flight wait for a server, and the few
+/// clients who ask would wait for rests.
 const FEW: usize = 8;
-/// How long there is no rest after one that was of no use; twice as long after the next, up to the last.
+/// How long there is no rest after one that was of no use; twice as long if the next is of none either, up to
+/// the longest.
 const AWAKE: Duration = Duration::from_millis(10);
 const LONGEST_AWAKE: Duration = Duration::from_secs(10);
 
@@ -70,7 +71,7 @@ impl Drop for InFlight {
 )]
 pub(super) fn before_waiting() {
     LOAD.with(|load| {
-        if load.in_flight.get() < MANY {
+        if load.in_flight.get() < MANY && load.rested.get().is_none() {
             return;
         }
         let now = Instant::now();
@@ -105,7 +106,8 @@ impl Load {
             self.judge(rest <= TOO_LONG && moved >= FEW, now);
         }
         let is_dense = was_done.is_some_and(|then| now.duration_since(then) < DENSE);
-        is_dense && self.awake.get().is_none_or(|(until, _)| until <= now)
+        let has_many = self.in_flight.get() >= MANY;
+        has_many && is_dense && self.awake.get().is_none_or(|(until, _)| until <= now)
     }
 
     fn has_rested(&self, from: Instant, to: Instant) {
@@ -117,6 +119,8 @@ impl Load {
     fn judge(&self, was_useful: bool, now: Instant) {
         let span = match self.awake.take() {
             _ if was_useful => return,
+            // That was long ago: it says nothing of what is in flight now.
+            Some((until, span)) if now.duration_since(until) >= span => AWAKE,
             None => AWAKE,
             Some((_, span)) => span.saturating_mul(2).min(LONGEST_AWAKE),
         };
@@ -131,11 +135,13 @@ mod tests {
 
     const MOMENT: Duration = Duration::from_micros(60);
 
-    fn with_moved(moved: usize) -> Load {
-        let load = Load::new();
-        load.was_done.set(Some(Instant::now()));
+    /// A worker that had no task to run at the time that stands beside it.
+    fn with_moved(moved: usize) -> (Load, Instant) {
+        let (load, now) = (Load::new(), Instant::now());
+        load.in_flight.set(MANY);
+        load.was_done.set(Some(now));
         load.moved.set(moved);
-        load
+        (load, now)
     }
 
     /// Rests once, as the worker does between two turns in which so many exchanges moved.
@@ -159,8 +165,7 @@ mod tests {
 
     #[test]
     fn a_worker_rests_as_long_as_rests_gather() {
-        let load = with_moved(FEW);
-        let mut now = Instant::now();
+        let (load, mut now) = with_moved(FEW);
         for _ in 0..3 {
             assert!(rest(&load, &mut now, MOMENT, FEW));
         }
@@ -168,8 +173,8 @@ mod tests {
 
     #[test]
     fn a_worker_that_is_busy_for_long_between_does_not_rest() {
-        let load = with_moved(FEW);
-        let mut now = Instant::now() + DENSE;
+        let (load, mut now) = with_moved(FEW);
+        now += DENSE;
         for _ in 0..3 {
             assert!(!load.may_rest(now));
             now += DENSE;
@@ -179,8 +184,7 @@ mod tests {
 
     #[test]
     fn rests_that_gather_little_are_tried_more_and_more_seldom() {
-        let load = with_moved(FEW);
-        let mut now = Instant::now();
+        let (load, mut now) = with_moved(FEW);
         assert!(rest(&load, &mut now, MOMENT, FEW - 1));
 
         let spans = [(); 12].map(|()| awake(&load, &mut now, FEW - 1));
@@ -196,9 +200,37 @@ mod tests {
     }
 
     #[test]
+    fn what_was_of_no_use_long_ago_does_not_count() {
+        let (load, mut now) = with_moved(FEW);
+        assert!(rest(&load, &mut now, MOMENT, 0));
+        for _ in 0..4 {
+            awake(&load, &mut now, 0);
+        }
+        now += LONGEST_AWAKE;
+        rest(&load, &mut now, MOMENT, 0);
+        let span = awake(&load, &mut now, FEW);
+        assert!(span < AWAKE + 4 * MOMENT, "{span:?}");
+    }
+
+    #[test]
+    fn a_rest_is_judged_when_few_are_left_and_the_next_waits_for_many() {
+        let (load, mut now) = with_moved(FEW);
+        assert!(rest(&load, &mut now, MOMENT, 0));
+        load.in_flight.set(MANY - 1);
+        assert!(!rest(&load, &mut now, MOMENT, FEW));
+        assert!(load.rested.get().is_none());
+        assert!(load.awake.get().is_some());
+
+        now += AWAKE;
+        assert!(!rest(&load, &mut now, MOMENT, FEW));
+        assert!(!rest(&load, &mut now, MOMENT, FEW));
+        load.in_flight.set(MANY);
+        assert!(rest(&load, &mut now, MOMENT, FEW));
+    }
+
+    #[test]
     fn a_rest_that_took_too_long_is_the_last_for_a_while() {
-        let load = with_moved(FEW);
-        let mut now = Instant::now();
+        let (load, mut now) = with_moved(FEW);
         assert!(rest(&load, &mut now, TOO_LONG, FEW));
         assert!(rest(&load, &mut now, TOO_LONG + MOMENT, FEW));
         assert!(!rest(&load, &mut now, MOMENT, FEW));
@@ -207,19 +239,19 @@ mod tests {
 
     #[test]
     fn exchanges_count_until_they_end() {
-        let in_flight = || LOAD.with(|load| load.in_flight.get());
-        let before = in_flight();
+        let counts = || LOAD.with(|load| (load.in_flight.get(), load.moved.get()));
+        let (in_flight, moved) = counts();
         let two = [InFlight::begin(), InFlight::begin()];
-        assert_eq!(in_flight(), before + 2);
+        assert_eq!(counts(), (in_flight + 2, moved + 2));
         drop(two);
-        assert_eq!(in_flight(), before);
+        assert_eq!(counts(), (in_flight, moved + 4));
     }
 
     #[test]
     fn a_worker_asks_whether_to_rest() {
         let worker = crate::runtime::spawn_worker(0, || async {
             let _many = [(); MANY].map(|()| InFlight::begin());
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             assert!(LOAD.with(|load| load.was_done.get()).is_some());
             Ok(())
         });
